@@ -1,0 +1,1 @@
+"""How fast the kernel, the experiments and the pages are: `make bench`."""

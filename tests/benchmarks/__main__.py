@@ -1,0 +1,33 @@
+"""Measure speed: `python -m tests.benchmarks [kernel|page|all]`."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import time
+from pathlib import Path
+
+# Compiled programs are kept where the tests keep theirs.
+os.environ.setdefault("WDVIZ_CACHE", str(Path(__file__).parents[2] / ".cache" / "xla"))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description="Measure speed.")
+    parser.add_argument("part", nargs="?", default="all", choices=("kernel", "page", "all"), help="what to measure (default: all)")
+    part = parser.parse_args().part
+    started = time.monotonic()
+    print(f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f} at the start. On a busy machine only ratios can be trusted.")
+    # Imported when its turn comes: the page part needs Chromium, the kernel part takes seconds to load its peers.
+    if part in ("kernel", "all"):
+        from tests.benchmarks import kernel
+
+        kernel.main()
+    if part in ("page", "all"):
+        from tests.benchmarks import page
+
+        page.main()
+    print(f"\nTook {time.monotonic() - started:.0f} s; load {os.getloadavg()[0]:.1f} at the end.")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,134 @@
+"""Tests of the regularisers: a closed form for each, amount zero, and what is not decayed."""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from wdviz import regularisers
+from wdviz.settings import DECAY_ON
+
+quick = settings(max_examples=30, deadline=None)
+NORMED = ("weight", "bias", "scale", "shift")
+NETWORK = {"layer1": NORMED, "layer2": NORMED, "output": ("weight", "bias")}
+KEY = jax.random.key(0)
+X = np.random.default_rng(0).normal(size=(500, 40)).astype("float32")
+
+
+# What decays
+
+
+@pytest.mark.parametrize(
+    ("decay_on", "decayed"),
+    [
+        ("weights", {"layer1.weight", "layer2.weight", "output.weight"}),
+        ("weights and biases", {f"{layer}.{leaf}" for layer in NETWORK for leaf in ("weight", "bias")}),
+        ("everything", {f"{layer}.{leaf}" for layer, leaves in NETWORK.items() for leaf in leaves}),
+        ("first layer", {"layer1.weight"}),
+        ("output layer", {"output.weight"}),
+        ("all but the output layer", {"layer1.weight", "layer2.weight"}),
+    ],
+)
+def test_only_what_is_named_decays(decay_on, decayed):
+    assert decay_on in DECAY_ON
+    factors = regularisers.decay_factors(NETWORK, decay_on)
+    assert list(factors) == list(NETWORK)
+    flat = {f"{layer}.{leaf}": factor for layer, leaves in factors.items() for leaf, factor in leaves.items()}
+    assert set(flat) == {f"{layer}.{leaf}" for layer, leaves in NETWORK.items() for leaf in leaves}
+    assert {name for name, factor in flat.items() if factor == 1} == decayed
+    assert {name for name, factor in flat.items() if factor == 0} == set(flat) - decayed
+
+
+@pytest.mark.parametrize("decay_on", DECAY_ON)
+def test_the_one_layer_of_a_linear_model_always_decays(decay_on):
+    factors = regularisers.decay_factors({"output": ("weight", "bias")}, decay_on)
+    assert factors["output"] == {"weight": 1.0, "bias": float(decay_on in ("weights and biases", "everything"))}
+
+
+def test_an_unknown_choice_of_what_decays_is_refused():
+    with pytest.raises(ValueError, match=r"decay_on is 'biases'; it must be one of weights, .*all but the output layer"):
+        regularisers.decay_factors(NETWORK, "biases")
+
+
+@quick
+@given(st.floats(0, 100), st.sampled_from(DECAY_ON))
+def test_the_penalty_is_half_the_decay_times_the_squares_of_what_decays(decay, decay_on):
+    rng = np.random.default_rng(1)
+    params = {layer: {leaf: rng.normal(size=3).astype("float32") for leaf in leaves} for layer, leaves in NETWORK.items()}
+    factors = regularisers.decay_factors(params, decay_on)
+    squares = sum(np.sum(a.astype(float) ** 2) for layer in params for leaf, a in params[layer].items() if factors[layer][leaf])
+    assert float(regularisers.penalty(params, factors, decay)) == pytest.approx(0.5 * decay * squares, rel=1e-5)
+
+
+def test_the_gradient_of_the_penalty_is_the_decay_times_the_weight():
+    params, factors = {"a": {"weight": X[0], "bias": X[1]}}, {"a": {"weight": 1.0, "bias": 0.0}}
+    gradient = jax.grad(lambda p: regularisers.penalty(p, factors, 0.3))(params)["a"]
+    np.testing.assert_allclose(gradient["weight"], 0.3 * X[0], rtol=1e-6)
+    assert not np.any(gradient["bias"])
+
+
+# L1
+
+
+@quick
+@given(st.floats(-10, 10, width=32), st.floats(0, 5, width=32))
+def test_the_soft_threshold_minimises_distance_plus_l1(x, amount):
+    got = float(regularisers.soft_threshold(jnp.float32(x), amount))
+    candidates = np.append(np.linspace(-10, 10, 4001), 0)
+    best = candidates[np.argmin(0.5 * (candidates - x) ** 2 + amount * np.abs(candidates))]
+    assert got == pytest.approx(best, abs=5e-3)
+    if abs(abs(x) - amount) > 1e-6:
+        assert (got == 0) == (abs(x) < amount)
+
+
+def test_the_soft_threshold_by_zero_changes_nothing():
+    np.testing.assert_array_equal(regularisers.soft_threshold(X, 0.0), X)
+
+
+# Dropout and noise
+
+
+def test_dropout_zeroes_a_share_and_keeps_the_mean():
+    for rate in (0.1, 0.5, 0.9):
+        kept = np.asarray(regularisers.dropout(KEY, jnp.ones(X.shape), rate))
+        share = np.mean(kept == 0)
+        error = np.sqrt(rate * (1 - rate) / X.size)
+        assert share == pytest.approx(rate, abs=4 * error)
+        np.testing.assert_allclose(kept[kept != 0], 1 / (1 - rate), rtol=1e-6)
+        assert kept.mean() == pytest.approx(1, abs=4 * error / (1 - rate))
+
+
+def test_dropout_at_its_ends():
+    np.testing.assert_array_equal(regularisers.dropout(KEY, X, 0.0), X)
+    gradient = jax.grad(lambda x: jnp.sum(regularisers.dropout(KEY, x, 1.0)))(X)
+    assert np.isfinite(gradient).all()
+
+
+def test_dropout_draws_afresh_for_each_key():
+    assert np.any(regularisers.dropout(KEY, X, 0.5) != regularisers.dropout(jax.random.key(1), X, 0.5))
+
+
+def test_input_noise_has_its_spread_and_no_mean():
+    added = np.asarray(regularisers.input_noise(KEY, X, 0.7)) - X
+    assert added.std() == pytest.approx(0.7, rel=4 / np.sqrt(2 * X.size))
+    assert abs(added.mean()) < 4 * 0.7 / np.sqrt(X.size)
+    np.testing.assert_array_equal(regularisers.input_noise(KEY, X, 0.0), X)
+
+
+# Label smoothing
+
+
+@quick
+@given(st.floats(0, 0.9), st.integers(2, 10))
+def test_smoothed_labels_mix_with_the_uniform_distribution(amount, classes):
+    smoothed = np.asarray(regularisers.smooth_labels(jnp.eye(classes), amount))
+    np.testing.assert_allclose(smoothed, (1 - amount) * np.eye(classes) + amount / classes, atol=1e-6)
+    np.testing.assert_allclose(smoothed.sum(1), 1, atol=1e-5)
+
+
+def test_smoothing_by_zero_changes_nothing():
+    np.testing.assert_array_equal(regularisers.smooth_labels(jnp.eye(3), 0.0), np.eye(3))

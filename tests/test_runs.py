@@ -1,0 +1,594 @@
+"""The pool is fair and bounded, a sweep delivers each run at once, and a run is the same wherever it is executed."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import CancelledError, Executor, Future, ThreadPoolExecutor, as_completed, wait
+from dataclasses import fields, replace
+from typing import Any
+
+import jax
+import numpy as np
+import pytest
+
+from tests.helpers import count_compilations
+from wdviz import datasets, runs
+from wdviz.results import History
+from wdviz.runs import Cache, FairPool, PoolFull, Run, Sweep
+from wdviz.settings import SPECS, Number, Settings
+
+PATIENCE = 30  # seconds after which a test that waits has failed; a test that passes does not wait
+SMALL = Settings(width=4, depth=1, steps=20, seeds=3)
+
+
+class Held:
+    """A pool of one worker that is held up, so that everything submitted meanwhile waits."""
+
+    def __init__(self, **limits: int) -> None:
+        self.pool = FairPool(1, **limits)
+        self.order: list[str] = []
+        self._busy, self._go = threading.Event(), threading.Event()
+        self._holder = self.pool.for_session("holder").submit(self._hold)
+        assert self._busy.wait(PATIENCE)
+
+    def _hold(self) -> None:
+        self._busy.set()
+        assert self._go.wait(PATIENCE)
+
+    def submit(self, session: str, name: str | None = None) -> Future[Any]:
+        return self.pool.for_session(session).submit(self.order.append, name or session)
+
+    def release(self) -> None:
+        """Let the worker go, and wait until it has done all that waits."""
+        self._go.set()
+        self.pool.shutdown()
+
+
+@pytest.fixture
+def held() -> Iterator[Callable[..., Held]]:
+    made: list[Held] = []
+
+    def make(**limits: int) -> Held:
+        made.append(Held(**limits))
+        return made[-1]
+
+    yield make
+    for each in made:
+        each.release()
+
+
+class Steered(Executor):
+    """An executor whose calls run when the test says so."""
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[Future[Any], Callable[[], Any]]] = []
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        future: Future[Any] = Future()
+        self.calls.append((future, lambda: fn(*args, **kwargs)))
+        return future
+
+    def run(self, index: int) -> None:
+        future, call = self.calls[index]
+        if future.set_running_or_notify_cancel():
+            try:
+                future.set_result(call())
+            except Exception as error:
+                future.set_exception(error)
+
+
+def history(mark: float = 0.0) -> History:
+    """A history that can be told by its last loss, for tests that do not train."""
+    one = np.array([mark])
+    curves = {split: one for split in ("train", "validation", "test")}
+    return History(one, curves, curves, one, one, one[:, None], one[:, None], one, ("output",), 0, {}, {}, one[:, None])
+
+
+def names(count: int, seed: int = 0) -> list[Run]:
+    return [Run.of(SMALL, seed + i) for i in range(count)]
+
+
+def same(a: Any, b: Any) -> bool:
+    """Whether two values are equal bit for bit, with NaN equal to itself."""
+    if isinstance(a, dict):
+        return a.keys() == b.keys() and all(same(a[k], b[k]) for k in a)
+    if isinstance(a, np.ndarray):
+        return a.dtype == b.dtype and a.shape == b.shape and a.tobytes() == b.tobytes()
+    return bool(a == b)
+
+
+def same_history(a: History, b: History) -> bool:
+    return all(same(getattr(a, f.name), getattr(b, f.name)) for f in fields(History))
+
+
+# The pool as an executor
+
+
+def test_pool_is_an_executor():
+    with FairPool(2) as pool:
+        assert isinstance(pool, Executor)
+        assert isinstance(pool.for_session("a"), Executor)
+        assert pool.submit(divmod, 7, 2).result(PATIENCE) == (3, 1)
+        assert pool.submit(int, "11", base=2).result(PATIENCE) == 3
+        assert list(pool.map(pow, (2, 3), (5, 2))) == [32, 9]
+        assert list(pool.for_session("a").map(str, range(20))) == [str(i) for i in range(20)]
+    with pytest.raises(RuntimeError, match="shut down"):
+        pool.submit(int)
+
+
+def test_leaving_the_pool_waits_for_what_is_queued(held):
+    one = held()
+    futures = [one.submit("a", str(i)) for i in range(5)]
+    one.release()
+    assert all(f.done() for f in futures)
+    assert one.order == list("01234")
+
+
+def test_session_executor_does_not_close_the_pool():
+    with FairPool(1) as pool:
+        with pool.for_session("a") as session:
+            assert session.submit(int, "1").result(PATIENCE) == 1
+        assert pool.submit(int, "2").result(PATIENCE) == 2
+
+
+@pytest.mark.parametrize("error", [ValueError, SystemExit, KeyboardInterrupt, GeneratorExit])
+def test_worker_survives_a_call_that_raises(error):
+    def fail() -> None:
+        raise error("from the call")
+
+    with FairPool(1) as pool:
+        first, second = pool.submit(fail), pool.submit(int, "5")
+        with pytest.raises(error, match="from the call"):
+            first.result(PATIENCE)
+        assert second.result(PATIENCE) == 5
+
+
+def test_all_workers_work_at_once():
+    meeting = threading.Barrier(3)
+    with FairPool(3) as pool:
+        places = list(pool.map(lambda _: meeting.wait(PATIENCE), range(3)))
+    assert sorted(places) == [0, 1, 2]
+
+
+def test_pool_has_a_worker_a_core():
+    with FairPool() as pool:
+        assert pool.workers == os.cpu_count()
+
+
+# Fairness
+
+
+def test_one_call_waits_for_at_most_one_of_a_long_queue(held):
+    one = held()
+    for _ in range(100):
+        one.submit("a")
+    one.submit("b")
+    one.release()
+    assert len(one.order) == 101
+    assert one.order.index("b") <= 1
+
+
+def test_sessions_take_turns(held):
+    one = held()
+    for session, count in (("a", 5), ("b", 3), ("c", 4)):
+        for i in range(count):
+            one.submit(session, f"{session}{i}")
+    one.release()
+    assert one.order == ["a0", "b0", "c0", "a1", "b1", "c1", "a2", "b2", "c2", "a3", "c3", "a4"]
+
+
+def test_a_cancelled_call_does_not_use_up_the_turn(held):
+    one = held()
+    dead = [one.submit("a") for _ in range(10)]
+    one.submit("a", "a alive")
+    for _ in range(10):
+        one.submit("b")
+    for future in dead:
+        assert future.cancel()
+    one.release()
+    assert one.order[0] == "a alive"
+
+
+# Bounds
+
+
+def test_session_limit_queues_nothing_beyond_it(held):
+    one = held(session_limit=3)
+    for _ in range(3):
+        one.submit("a")
+    with pytest.raises(PoolFull, match="3 runs wait"):
+        one.submit("a", "too much")
+    assert one.pool.waiting("a") == 3
+    one.submit("b")
+    assert one.pool.waiting() == 4
+    one.release()
+    assert sorted(one.order) == ["a", "a", "a", "b"]
+
+
+def test_queue_limit_counts_all_sessions(held):
+    one = held(queue_limit=3)
+    for session in "abc":
+        one.submit(session)
+    with pytest.raises(PoolFull):
+        one.submit("d", "too much")
+    one.release()
+    assert sorted(one.order) == ["a", "b", "c"]
+
+
+@pytest.mark.parametrize("which", [0, 1, 2])
+def test_cancelled_calls_do_not_count_against_the_session(held, which):
+    one = held(session_limit=3)
+    futures = [one.submit("a", str(i)) for i in range(3)]
+    assert futures[which].cancel()
+    assert one.pool.waiting("a") == one.pool.waiting() == 2
+    one.submit("a", "new")
+    with pytest.raises(PoolFull):
+        one.submit("a", "too much")
+    one.release()
+    assert one.order == [str(i) for i in range(3) if i != which] + ["new"]
+
+
+def test_cancelled_calls_of_one_session_make_room_for_another(held):
+    one = held(queue_limit=2)
+    for future in [one.submit("a") for _ in range(2)]:
+        future.cancel()
+    one.submit("b")
+    one.release()
+    assert one.order == ["b"]
+
+
+def test_there_is_room_again_once_calls_have_run(held):
+    one = held(session_limit=1)
+    first = one.submit("a", "first")
+    one._go.set()
+    first.result(PATIENCE)
+    one.submit("a", "second").result(PATIENCE)
+    assert one.order == ["first", "second"]
+
+
+def test_a_running_call_cannot_be_cancelled(held):
+    one = held()
+    assert not one._holder.cancel()
+
+
+def test_whoever_waits_for_a_cancelled_call_is_told(held):
+    one = held(session_limit=2)
+    dead, live = one.submit("a"), one.submit("a")
+    dead.cancel()
+    one.submit("a")  # full but for the cancelled one, which is dropped here
+    assert wait([dead], PATIENCE).done == {dead}
+    assert not live.done()
+
+
+def test_shutdown_that_cancels_runs_nothing_more_and_tells_those_who_wait(held):
+    one = held()
+    futures = [one.submit(session) for session in "aabb"]
+    one.pool.shutdown(wait=False, cancel_futures=True)
+    assert len(list(as_completed(futures, PATIENCE))) == 4
+    with pytest.raises(CancelledError):
+        futures[0].result()
+    with pytest.raises(RuntimeError):
+        one.submit("a")
+    one.release()
+    assert one.order == []
+
+
+def test_many_threads_submit_and_cancel_and_nothing_is_lost():
+    ran: list[int] = []
+    with FairPool(4) as pool:
+
+        def visitor(session: int) -> tuple[int, list[Future[None]]]:
+            executor = pool.for_session(str(session))
+            futures = [executor.submit(ran.append, session) for _ in range(200)]
+            return sum(f.cancel() for f in futures[::3]), futures
+
+        with ThreadPoolExecutor(8) as visitors:
+            outcome = list(visitors.map(visitor, range(8)))
+        futures = [f for _, each in outcome for f in each]
+        assert not wait(futures, PATIENCE).not_done
+        assert pool.waiting() == 0
+    assert len(ran) == 8 * 200 - sum(cancelled for cancelled, _ in outcome)
+
+
+# Sweeps
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> list[Run]:
+    """Runs take no time here, and are noted."""
+    executed: list[Run] = []
+
+    def execute(run: Run) -> History:
+        executed.append(run)
+        return history(run.seed)
+
+    monkeypatch.setattr(runs, "execute", execute)
+    return executed
+
+
+def test_each_finished_run_is_delivered_while_the_others_are_held_up(quick):
+    hands, chosen = Steered(), names(4)
+    sweep = Sweep(chosen, hands, Cache())
+    arrivals = sweep.finished()
+    for place in (2, 0, 3, 1):
+        hands.run(place)
+        run, result = next(arrivals)
+        assert run == chosen[place]
+        assert result.loss("test") == run.seed
+    assert list(arrivals) == []
+    assert sweep.done
+    assert set(sweep.results) == set(chosen)
+
+
+def test_wait_without_news_returns_false(quick):
+    hands = Steered()
+    sweep = Sweep(names(2), hands, Cache())
+    assert not sweep.wait(0)
+    hands.run(1)
+    assert sweep.wait(0)
+    assert not sweep.wait(0)
+    hands.run(0)
+    assert sweep.wait()
+    assert not sweep.wait()  # nothing is left, so it does not block
+
+
+def test_runs_named_twice_are_computed_once(quick):
+    hands, chosen = Steered(), names(2)
+    sweep = Sweep([*chosen, *chosen, chosen[0]], hands, Cache())
+    assert sweep.total == len(hands.calls) == 2
+
+
+def test_runs_known_already_come_at_once(quick):
+    cache, chosen = Cache(), names(3)
+    hands = Steered()
+    first = Sweep(chosen[:2], hands, cache)
+    hands.run(0), hands.run(1)
+    list(first.finished())
+
+    again = Sweep(chosen, hands, cache)
+    assert set(again.results) == set(chosen[:2])
+    assert len(hands.calls) == 3
+    assert again.seconds_left is None
+    assert again.results[chosen[0]] is first.results[chosen[0]]
+    assert Sweep(chosen[:2], hands, cache).done
+
+
+def test_cancel_drops_what_has_not_started(held, quick):
+    one = held()
+    sweep = Sweep(names(6), one.pool.for_session("a"), Cache())
+    assert one.pool.waiting("a") == 6
+    sweep.cancel()
+    assert sweep.done
+    assert one.pool.waiting() == 0
+    one.release()
+    assert quick == []
+    assert list(sweep.finished()) == []
+
+
+def test_cancel_from_another_thread_ends_a_wait(held, quick):
+    one = held()
+    sweep = Sweep(names(1), one.pool.for_session("a"), Cache())
+    with ThreadPoolExecutor(1) as other:
+        waiting = other.submit(sweep.wait, PATIENCE)
+        sweep.cancel()
+        one.release()
+        waiting.result(PATIENCE)
+    assert sweep.results == {}
+
+
+def test_time_left_follows_the_pace(quick, monkeypatch):
+    now = 100.0
+    monkeypatch.setattr(runs.time, "monotonic", lambda: now)
+    hands = Steered()
+    sweep = Sweep(names(4), hands, Cache())
+    assert sweep.seconds_left is None
+    now = 106.0
+    hands.run(0), hands.run(1)
+    sweep.wait()
+    assert sweep.seconds_left == 2 * 6 / 2
+    hands.run(2), hands.run(3)
+    sweep.wait()
+    assert sweep.seconds_left == 0
+
+
+def test_time_left_does_not_count_runs_that_came_at_once(quick, monkeypatch):
+    now = 0.0
+    monkeypatch.setattr(runs.time, "monotonic", lambda: now)
+    chosen, cache, hands = names(4), Cache(), Steered()
+    for run in chosen[:2]:
+        cache.put(run, history())
+    sweep = Sweep(chosen, hands, cache)
+    now = 5.0
+    hands.run(0)
+    sweep.wait()
+    assert sweep.seconds_left == 5.0
+
+
+def test_error_of_a_run_surfaces_each_time_and_costs_no_other_run(monkeypatch):
+    chosen = names(3)
+
+    def execute(run: Run) -> History:
+        if run == chosen[0]:
+            raise FloatingPointError("out of range")
+        return history(run.seed)
+
+    monkeypatch.setattr(runs, "execute", execute)
+    hands, cache = Steered(), Cache()
+    sweep = Sweep(chosen, hands, cache)
+    for i in range(3):
+        hands.run(i)
+    for _ in range(2):
+        with pytest.raises(FloatingPointError, match="out of range"):
+            sweep.wait()
+    assert set(sweep.results) == set(chosen[1:])
+    assert not sweep.done
+    assert cache.get(chosen[0]) is None
+    with pytest.raises(FloatingPointError):
+        list(sweep.finished())
+
+
+def test_a_sweep_too_large_for_the_pool_leaves_nothing_behind(held, quick):
+    one = held(session_limit=4)
+    with pytest.raises(PoolFull):
+        Sweep(names(5), one.pool.for_session("a"), Cache())
+    assert one.pool.waiting() == 0
+    one.release()
+    assert quick == []
+
+
+def test_shutdown_ends_a_sweep_that_is_waited_for(held, quick):
+    one = held()
+    sweep = Sweep(names(2), one.pool.for_session("a"), Cache())
+    one.pool.shutdown(wait=False, cancel_futures=True)
+    with pytest.raises(CancelledError):
+        sweep.wait(PATIENCE)
+
+
+def test_cache_keeps_the_last_used():
+    cache, (a, b, c) = Cache(2), names(3)
+    cache.put(a, history(1))
+    cache.put(b, history(2))
+    assert cache.get(a) is not None
+    cache.put(c, history(3))
+    assert cache.get(b) is None
+    assert [h and h.loss("test") for h in map(cache.get, (a, c))] == [1, 3]
+    assert len(cache) == 2
+
+
+def test_sweep_checks_all_runs_before_it_queues_one():
+    hands = Steered()
+    most = datasets.max_train("wine")
+    good = Run.of(replace(SMALL, dataset="wine", n_train=most), 0)
+    bad = Run.of(replace(SMALL, dataset="wine", n_train=most + 1), 0)
+    with pytest.raises(ValueError, match=f"n_train is {most + 1}; wine has at most {most}"):
+        runs.sweep([good, bad], executor=hands)
+    assert hands.calls == []
+
+
+# Runs
+
+
+def test_runs_do_not_depend_on_the_seed_and_seeds_in_the_settings():
+    assert Run.of(Settings(seed=3, seeds=7), 5) == Run.of(Settings(seed=9, seeds=2), 5)
+    assert hash(Run.of(Settings(seed=3), 5)) == hash(Run.of(Settings(seed=9), 5))
+    assert len({Run.of(Settings(), 5), Run.of(Settings(), 6), Run.of(Settings(decay=3.0), 5), Run.of(Settings(), 5, pictures=True)}) == 4
+
+
+@pytest.fixture(scope="module")
+def direct() -> History:
+    runs.use_compilation_cache()
+    return runs.execute(Run.of(SMALL, 1, pictures=True))
+
+
+def test_a_run_is_the_same_bit_for_bit_wherever_it_is_executed(direct):
+    run = Run.of(SMALL, 1, pictures=True)
+    with ThreadPoolExecutor(2) as threads:
+        sweep = runs.sweep([run, Run.of(SMALL, 2, pictures=True)], executor=threads)
+        results = dict(sweep.finished())
+    assert same_history(results[run], direct)
+    assert same_history(runs.execute(run), direct)
+    assert not same_history(results[Run.of(SMALL, 2, pictures=True)], direct)
+
+
+def test_run_and_history_survive_pickling(direct):
+    run = Run.of(SMALL, 1, pictures=True)
+    assert pickle.loads(pickle.dumps(run)) == run
+    function, argument = pickle.loads(pickle.dumps((runs.execute, run)))
+    assert function is runs.execute
+    assert argument == run
+    assert same_history(pickle.loads(pickle.dumps(direct)), direct)
+
+
+def test_predictions_on_the_grid_come_only_with_pictures(direct):
+    bare = runs.execute(Run.of(SMALL, 1))
+    assert bare.grid.shape == (0, 2)
+    assert direct.grid.shape == (datasets.grid_points(2), 2)
+    np.testing.assert_allclose(direct.grid.sum(1), 1, atol=1e-5)
+    assert same_history(replace(bare, grid=direct.grid), direct)
+
+
+def test_film_has_weights_and_predictions_at_each_checkpoint():
+    film = runs.execute(Run.of(SMALL, 1, film=True))
+    assert film.film_grid is not None
+    assert film.film_params is not None
+    assert film.film_grid.shape == (len(film.steps), datasets.grid_points(2), 2)
+    assert same(film.film_params["output"]["weight"][-1], film.params["output"]["weight"])
+
+
+def test_pictures_need_no_program_of_their_own():
+    assert runs.program_for(Run.of(SMALL, 0)) == runs.program_for(Run.of(SMALL, 3, pictures=True))
+
+
+@pytest.mark.parametrize("name", datasets.REGISTRY)
+def test_program_fits_the_data_set(name):
+    split = datasets.load(name, 10, 0.1, 0.0, 0)
+    program = runs.program_for(Run.of(replace(SMALL, dataset=name, n_train=10), 0))
+    assert (program.task, program.inputs, program.outputs) == (split.task, split.inputs, split.outputs)
+    assert (program.n_train, program.n_validation, program.n_test) == tuple(map(len, (split.x_train, split.x_validation, split.x_test)))
+    assert program.grid == len(datasets.plane(split).grid)
+
+
+NUMBERS = {name: spec for name, spec in SPECS.items() if isinstance(spec, Number)}
+ALL_ON = replace(SMALL, optimiser="momentum", regularisers=("dropout", "early stopping", "input noise", "l1", "label smoothing"))
+
+
+def other(name: str, spec: Number) -> Any:
+    """A value of a control that is not the default, of the type the control gives."""
+    near = [v for v in (spec.grid or (spec.low, spec.low + (spec.step or 1))) if v != getattr(ALL_ON, name)]
+    value = near[len(near) // 2]
+    return int(value) if isinstance(spec.step, int) and not spec.grid else float(value)
+
+
+def test_moving_a_number_compiles_nothing():
+    runs.execute(Run.of(ALL_ON, 0))
+    with count_compilations() as compiled:
+        for name, spec in NUMBERS.items():
+            moved = replace(ALL_ON, **{name: other(name, spec)})
+            assert moved != ALL_ON, name
+            runs.execute(Run.of(moved, moved.seed))
+            assert not compiled, f"{name} compiled {len(compiled)} functions"
+
+
+def test_a_choice_that_decides_shapes_is_seen_by_the_counter():
+    with count_compilations() as compiled:
+        runs.execute(Run.of(replace(SMALL, width=8, activation="gelu", batch_size=16, schedule="warm-up"), 0))
+    assert compiled
+
+
+# The machine's own pool
+
+
+def test_pool_of_the_machine_is_one_and_keeps_compiled_programs_on_disk():
+    with ThreadPoolExecutor(4) as threads:
+        pools = set(threads.map(lambda _: runs.pool(), range(8)))
+    assert len(pools) == 1
+    config: Any = jax.config
+    assert config.jax_compilation_cache_dir == os.environ["WDVIZ_CACHE"]
+    assert config.jax_persistent_cache_min_compile_time_secs == 0
+    assert config.jax_compilation_cache_max_size == runs.CACHE_BYTES
+
+
+def test_cache_folder_is_the_users_where_none_is_named(monkeypatch, tmp_path):
+    config: Any = jax.config
+    before = config.jax_compilation_cache_dir
+    try:
+        monkeypatch.delenv("WDVIZ_CACHE")
+        monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+        runs.use_compilation_cache()
+        assert config.jax_compilation_cache_dir == str(tmp_path / "wdviz")
+    finally:
+        jax.config.update("jax_compilation_cache_dir", before)
+
+
+def test_warm_up_leaves_nothing_to_compile():
+    chosen = replace(SMALL, seed=4321)
+    runs.warm_up([chosen])
+    run = Run.of(chosen, chosen.seed, pictures=True)
+    with count_compilations() as compiled:
+        sweep = runs.sweep([run])
+        assert sweep.done
+        assert sweep.results[run].grid.size
+    assert not compiled

@@ -1,0 +1,313 @@
+"""Tests of the kernel: what a run does with its data, seed, batches and amounts, and what it compiles."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import jax
+import numpy as np
+import pytest
+from sklearn.metrics import accuracy_score, log_loss, r2_score
+
+from tests.helpers import count_compilations, forward, pad, random_data, softmax
+from wdviz import training
+from wdviz.results import SPLITS, History
+from wdviz.settings import DECAY_ON, Hyperparameters, Program
+from wdviz.training import train
+
+# It has it all but batch norm. Each test that can runs this one, since a program takes seconds to compile.
+EVERYTHING = Program(
+    "classification", inputs=3, outputs=4, n_train=60, n_validation=40, n_test=30, hidden=(16,), batch_size=16, film=True, grid=5,
+    regularisers=("dropout", "early stopping", "input noise", "l1", "label smoothing"), max_steps=400, checkpoints=20,
+)  # fmt: skip
+BARE = replace(EVERYTHING, regularisers=(), batch_size=64, film=False)
+LINE = Program(
+    "regression", inputs=2, outputs=1, n_train=16, n_validation=6, n_test=6, hidden=(), batch_size=4, max_steps=200, checkpoints=9
+)
+HYPER = Hyperparameters(decay=0.1, learning_rate=0.01, steps=60, dropout=0.2, l1=0.01, input_noise=0.1, label_smoothing=0.1)
+
+
+def assert_equal(a: Any, b: Any) -> None:
+    jax.tree.map(np.testing.assert_array_equal, a, b)
+
+
+@pytest.fixture(scope="module")
+def overfit() -> tuple[dict[str, Any], Hyperparameters, History]:
+    """A run that overfits and is stopped early, with its data and amounts."""
+    data = random_data(EVERYTHING, n_train=20, noise=2.0)
+    hyper = Hyperparameters(learning_rate=0.02, steps=400, patience=60)
+    return data, hyper, train(EVERYTHING, hyper, data)
+
+
+# Data
+
+
+def test_the_rows_beyond_the_training_points_are_of_no_account():
+    data, hyper = random_data(BARE), Hyperparameters(decay=0.1, learning_rate=0.01, steps=100)
+    large = replace(BARE, n_train=500)
+    for n in (60, 37):
+        plain = train(BARE, hyper, data | {"n_train": n})
+        padded = {name: pad(data[name][:n], 500, filler=9) for name in ("x_train", "y_train")}
+        roomy = train(large, hyper, data | padded | {"n_train": n})
+        for split in SPLITS:
+            np.testing.assert_allclose(roomy.losses[split], plain.losses[split], rtol=1e-4)
+            np.testing.assert_allclose(roomy.scores[split], plain.scores[split], atol=1e-6)
+        np.testing.assert_allclose(roomy.norms, plain.norms, rtol=1e-4)
+        np.testing.assert_allclose(roomy.step_losses, plain.step_losses, rtol=1e-4)
+    assert abs(plain.losses["train"][-1] - train(BARE, hyper, data).losses["train"][-1]) > 1e-3  # the number of points does count
+
+
+@pytest.mark.parametrize("n", [16, 10, 3])
+def test_each_epoch_visits_each_training_point_once_in_a_new_order(n):
+    # At rate 0 the line stays at zero, and a batch's loss is the mean of y^2 / 2: with powers of two it names the batch's points.
+    data = random_data(LINE, n_train=n) | {"y_train": np.sqrt(2.0 * 2.0 ** np.arange(16))}
+    sizes = [min(4, n - at) for at in range(0, n, 4)]
+    losses = train(LINE, Hyperparameters(learning_rate=0.0, steps=len(sizes) * 6), data).step_losses
+    sums = np.round(losses.reshape(6, len(sizes)) * sizes).astype(int)  # (epochs, batches)
+    for epoch in sums:
+        batches = [{i for i in range(16) if code >> i & 1} for code in epoch]
+        assert [len(batch) for batch in batches] == sizes
+        assert set.union(*batches) == set(range(n))
+    if n > 4:
+        assert len({tuple(epoch) for epoch in sums}) == 6
+
+
+@pytest.mark.parametrize("name", ["x_train", "y_train", "x_validation", "y_test", "grid"])
+def test_a_bad_shape_is_refused_by_the_name_of_its_array(name):
+    data = random_data(EVERYTHING)
+    with pytest.raises(ValueError, match=rf"{name} has shape \(\d.*\); this program takes \(\d"):
+        train(EVERYTHING, HYPER, data | {name: data[name][:-1]})
+
+
+@pytest.mark.parametrize("n", [0, -1, 61])
+def test_there_must_be_training_points_and_no_more_than_fit(n):
+    with pytest.raises(ValueError, match=f"n_train is {n}; it must be from 1 to 60"):
+        train(EVERYTHING, HYPER, random_data(EVERYTHING, n_train=n))
+
+
+@pytest.mark.parametrize("steps", [0, 401])
+def test_steps_beyond_the_program_are_refused_before_anything_is_compiled(steps):
+    fresh = replace(EVERYTHING, n_test=31)
+    with count_compilations() as compilations, pytest.raises(ValueError, match=f"steps is {steps}; it must be from 1 to 400"):
+        train(fresh, replace(HYPER, steps=steps), random_data(fresh))
+    assert len(compilations) == 0
+
+
+# Chance
+
+
+def test_the_same_seed_gives_the_same_run_bit_for_bit_and_another_seed_another():
+    data = random_data(EVERYTHING)
+    one, two, other = (train(EVERYTHING, replace(HYPER, seed=seed), data) for seed in (3, 3, 4))
+    for part in ("losses", "scores", "norms", "angles", "penalty", "step_losses", "start", "params", "grid", "film_params"):
+        assert_equal(getattr(one, part), getattr(two, part))
+    assert np.any(one.start["layer1"]["weight"] != other.start["layer1"]["weight"])
+    assert one.step_losses[0] != other.step_losses[0]
+
+
+def test_runs_that_differ_in_their_decay_share_start_batches_masks_and_noise():
+    data = random_data(EVERYTHING)
+    runs = [train(EVERYTHING, replace(HYPER, decay=decay), data) for decay in (0.0, 1.0)]
+    assert_equal(runs[0].start, runs[1].start)
+    assert runs[0].step_losses[0] == runs[1].step_losses[0]
+    assert runs[0].step_losses[5] != runs[1].step_losses[5]
+    # At rate 0 the weights stay, so the losses of the steps differ by batch, mask and noise alone.
+    still = [train(EVERYTHING, replace(HYPER, decay=decay, learning_rate=0.0), data) for decay in (0.0, 1.0)]
+    assert_equal(still[0].step_losses, still[1].step_losses)
+    assert len(np.unique(still[0].step_losses)) == HYPER.steps
+    assert_equal(still[0].params, still[0].start)
+
+
+@pytest.mark.parametrize("amount", ["dropout", "input_noise"])
+def test_masks_and_noise_are_drawn_afresh_at_each_step(amount):
+    data = random_data(EVERYTHING, n_train=16)  # one batch, so that its order cannot be what changes
+    quiet = Hyperparameters(learning_rate=0.0, steps=30)
+    assert len(np.unique(train(EVERYTHING, quiet, data).step_losses)) == 1
+    assert len(np.unique(train(EVERYTHING, replace(quiet, **{amount: 0.4}), data).step_losses)) == 30
+
+
+def test_amounts_of_zero_are_the_network_without_regularisers():
+    data, quiet = random_data(EVERYTHING, n_train=16), Hyperparameters(learning_rate=0.01, steps=50)
+    np.testing.assert_allclose(train(EVERYTHING, quiet, data).losses["test"][-1], train(BARE, quiet, data).losses["test"][-1], rtol=1e-4)
+
+
+def test_smoothed_labels_are_minimised_but_not_reported():
+    data = random_data(EVERYTHING, n_train=16)
+    history = train(EVERYTHING, Hyperparameters(learning_rate=0.0, steps=10, label_smoothing=0.5), data)
+    log_p = np.log(softmax(forward(history.start, data["x_train"][:16])))
+    plain = -log_p[np.arange(16), data["y_train"][:16]]
+    np.testing.assert_allclose(history.losses["train"][0], plain.mean(), rtol=1e-5)
+    np.testing.assert_allclose(history.step_losses[0], (0.5 * plain - 0.5 * log_p.mean(1)).mean(), rtol=1e-5)
+
+
+# Checkpoints
+
+
+@pytest.mark.parametrize(("steps", "count"), [(1, 60), (10, 60), (500, 60), (3000, 60), (3000, 2), (7, 7)])
+def test_checkpoints_run_from_the_start_to_the_last_step_densest_early(steps, count):
+    at = training.checkpoints(steps, count)
+    assert len(at) == count
+    assert (at[0], at[-1]) == (0, steps)
+    gaps = np.diff(at)
+    assert np.all(gaps >= 0)
+    assert np.all(np.diff(gaps) >= -1)  # up to rounding
+    assert np.all(np.diff(train(BARE, Hyperparameters(steps=min(steps, 400)), random_data(BARE)).steps) > 0)
+
+
+@pytest.fixture(scope="module")
+def each_step() -> History:
+    """A run with a checkpoint at each of its 20 steps."""
+    return train(replace(EVERYTHING, checkpoints=400), replace(HYPER, steps=20), random_data(EVERYTHING))
+
+
+def test_the_number_of_checkpoints_does_not_change_the_run(each_step):
+    history = train(EVERYTHING, replace(HYPER, steps=20), random_data(EVERYTHING))
+    assert (len(each_step.steps), len(history.steps)) == (21, 15)
+    assert_equal(history.step_losses, each_step.step_losses)
+    assert_equal(history.film_params, jax.tree.map(lambda a: a[history.steps], each_step.film_params))
+
+
+def test_the_film_ends_with_the_final_weights_and_predictions():
+    history = train(EVERYTHING, HYPER, random_data(EVERYTHING))
+    assert history.film_params is not None
+    assert history.film_grid is not None
+    frames = len(history.steps)
+    assert history.kept == frames - 1
+    assert all(len(leaf) == frames for leaf in jax.tree.leaves(history.film_params))
+    assert_equal(jax.tree.map(lambda a: a[0], history.film_params), history.start)
+    assert_equal(jax.tree.map(lambda a: a[-1], history.film_params), history.params)
+    assert history.film_grid.shape == (frames, 5, 4)
+    np.testing.assert_allclose(history.film_grid[-1], history.grid, rtol=1e-5)
+    for layer, name in enumerate(history.layers):
+        norms = np.linalg.norm(history.film_params[name]["weight"], axis=(1, 2))
+        np.testing.assert_allclose(history.norms[:, layer], norms, rtol=1e-5)
+    assert history.norm == pytest.approx(np.sqrt(sum(np.sum(layer["weight"] ** 2) for layer in history.params.values())), rel=1e-5)
+
+
+def test_angles_are_those_of_the_last_step(each_step):
+    np.testing.assert_allclose(each_step.angles[0], 0, atol=1e-6)
+    for layer, name in enumerate(each_step.layers):
+        w = each_step.film_params[name]["weight"].astype(float).reshape(21, -1)
+        w /= np.linalg.norm(w, axis=1, keepdims=True)
+        np.testing.assert_allclose(each_step.angles[1:, layer], np.arccos(np.sum(w[1:] * w[:-1], 1)), rtol=1e-3)
+
+
+# What is measured
+
+
+def test_classification_ends_with_the_metrics_of_scikit_learn():
+    data = random_data(EVERYTHING, n_train=45)
+    history = train(EVERYTHING, HYPER, data)
+    for split in SPLITS:
+        n = 45 if split == "train" else None
+        p, y = softmax(forward(history.params, data[f"x_{split}"][:n])), data[f"y_{split}"][:n]
+        assert history.loss(split) == pytest.approx(log_loss(y, p, labels=range(4)), rel=1e-5)
+        assert history.score(split) == np.float32(accuracy_score(y, p.argmax(1)))
+    np.testing.assert_allclose(history.grid, softmax(forward(history.params, data["grid"])), rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("offset", [0.0, 1000.0])
+def test_regression_ends_with_the_metrics_of_scikit_learn(offset):
+    data = random_data(LINE, n_train=13)
+    data |= {f"y_{split}": data[f"y_{split}"] + offset for split in SPLITS}
+    history = train(LINE, Hyperparameters(decay=0.01, learning_rate=0.05, steps=100), data)
+    for split in SPLITS:
+        n = 13 if split == "train" else None
+        y, guess = data[f"y_{split}"][:n], forward(history.params, data[f"x_{split}"][:n])[:, 0]
+        assert history.loss(split) == pytest.approx(np.mean((y - guess) ** 2) / 2, rel=1e-4)
+        assert history.score(split) == pytest.approx(r2_score(y, guess), rel=1e-3)
+
+
+@pytest.mark.parametrize("decay_on", DECAY_ON)
+def test_the_penalty_is_that_of_numpy(decay_on):
+    history = train(EVERYTHING, replace(HYPER, decay=0.3, decay_on=decay_on), random_data(EVERYTHING))
+    chosen = {"first layer": history.layers[:1], "output layer": history.layers[-1:], "all but the output layer": history.layers[:-1]}
+    leaves = ("weight",) if decay_on == "weights" or decay_on in chosen else ("weight", "bias")
+    squares = sum(np.sum(history.params[name][leaf] ** 2) for name in chosen.get(decay_on, history.layers) for leaf in leaves)
+    assert history.penalty[-1] == pytest.approx(0.5 * 0.3 * squares, rel=1e-5)
+
+
+def test_batch_norm_is_evaluated_with_running_statistics():
+    program = replace(LINE, hidden=(6,), regularisers=("batch norm",), batch_size=16, checkpoints=4)
+    data = random_data(program)
+    history = train(program, Hyperparameters(learning_rate=0.0, steps=10), data)
+    # At rate 0 and in one batch, the running statistics are those of the training set, and so are the losses.
+    assert history.losses["train"][-1] == pytest.approx(history.step_losses[0], rel=1e-4)
+    train_z, test_z = (data[f"x_{split}"] @ history.params["layer1"]["weight"] for split in ("train", "test"))
+    normal = np.maximum((test_z - train_z.mean(0)) / np.sqrt(train_z.var(0) + 1e-5), 0)
+    guess = (normal @ history.params["output"]["weight"])[:, 0]
+    assert history.loss("test") == pytest.approx(np.mean((data["y_test"] - guess) ** 2) / 2, rel=1e-4)
+    assert history.losses["test"][0] != pytest.approx(history.loss("test"), rel=1e-3)
+
+
+# Early stopping and divergence
+
+
+def test_early_stopping_keeps_the_weights_with_the_lowest_validation_loss(overfit):
+    data, _, history = overfit
+    assert history.kept == np.argmin(history.losses["validation"])
+    assert 0 < history.kept < len(history.steps) - 1
+    p = softmax(forward(history.params, data["x_validation"]))
+    assert log_loss(data["y_validation"], p, labels=range(4)) == pytest.approx(history.losses["validation"].min(), rel=1e-5)
+    assert_equal(jax.tree.map(lambda a: a[history.kept], history.film_params), history.params)
+
+
+def test_early_stopping_ends_the_curves_once_patience_is_out(overfit):
+    _, hyper, history = overfit
+    best = history.steps[[np.argmin(history.losses["validation"][: k + 1]) for k in range(len(history.steps))]]
+    waited = history.steps - best
+    assert np.all(waited[:-1] < hyper.patience)
+    assert waited[-1] >= hyper.patience
+    assert history.steps[-1] < hyper.steps
+    assert len(history.step_losses) == history.steps[-1]
+    assert np.isfinite(history.step_losses).all()
+    assert not history.diverged
+
+
+def test_patience_without_end_is_no_early_stopping_but_still_keeps_the_best(overfit):
+    data, hyper, stopped = overfit
+    history = train(EVERYTHING, replace(hyper, patience=10_000), data)
+    assert history.steps[-1] == hyper.steps
+    assert history.kept == np.argmin(history.losses["validation"])
+    for split in SPLITS:
+        assert_equal(history.losses[split][: len(stopped.steps)], stopped.losses[split])
+
+
+def test_a_run_that_diverges_says_so_and_raises_nothing():
+    data = random_data(LINE)
+    wild = train(LINE, Hyperparameters(decay=300.0, learning_rate=0.1, steps=200), data)  # each step turns the weights over, 29-fold
+    assert wild.diverged
+    assert len(wild.steps) == 9
+    assert not train(LINE, Hyperparameters(decay=10.0, learning_rate=0.1, steps=200), data).diverged
+
+
+# Compilation
+
+
+def test_no_amount_compiles_anything():
+    data = random_data(EVERYTHING)
+    base = train(EVERYTHING, HYPER, data)
+    tour: list[dict[str, Any]] = [
+        {"decay": 0}, {"decay": 2}, {"decay": 0.25}, *({"decay_on": decay_on} for decay_on in DECAY_ON), {"learning_rate": 1},
+        {"learning_rate": 0.005}, {"momentum": 0}, {"momentum": 0.5}, {"steps": 10}, {"steps": 400}, {"dropout": 0}, {"dropout": 0.6},
+        {"l1": 0}, {"l1": 0.5}, {"input_noise": 0}, {"input_noise": 1.5}, {"label_smoothing": 0}, {"label_smoothing": 0.5},
+        {"patience": 10}, {"patience": 5000}, {"seed": 1}, {"seed": 9999}, {"decay": np.float32(0.5)}, {"steps": np.int64(20)},
+    ]  # fmt: skip
+    assert {name for amounts in tour for name in amounts} == set(Hyperparameters.__dataclass_fields__)
+    with count_compilations() as compilations:
+        histories = [train(EVERYTHING, replace(HYPER, **amounts), data) for amounts in tour]
+        histories += [train(EVERYTHING, HYPER, data | {"n_train": n}) for n in (1, 16, 59)]
+    assert len(compilations) == 0
+    changed = [np.any(h.params["layer1"]["weight"] != base.params["layer1"]["weight"]) for h in histories]
+    assert sum(changed) >= len(histories) - 6  # momentum, patience and the same decay apart, the amounts did arrive
+
+
+def test_another_program_compiles_once_and_the_count_sees_it():
+    program = replace(LINE, n_test=7)
+    with count_compilations() as compilations:
+        train(program, Hyperparameters(steps=10), random_data(program))
+    assert len(compilations) == 1
+    with count_compilations() as compilations:
+        train(program, Hyperparameters(steps=10), random_data(program, seed=1))
+    assert len(compilations) == 0

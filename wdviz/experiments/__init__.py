@@ -1,0 +1,1 @@
+"""One question each: settings in, NumPy results out; no user interface."""

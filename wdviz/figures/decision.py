@@ -1,0 +1,121 @@
+"""What a network answers over the plane: a decision map with the training points, or the fitted curve of a one-input set."""
+
+from __future__ import annotations
+
+import numpy as np
+import plotly.graph_objects as go
+from numpy.typing import NDArray
+
+from wdviz.datasets import Plane, Split
+from wdviz.figures import palette
+from wdviz.results import Arm
+
+LEVELS = 256  # steps of sureness for each class in a decision map
+FULL_SCALE = 2.0  # standard deviations from the mean at which a map of predicted values is saturated
+
+
+def encode_map(predictions: NDArray[np.floating], size: int) -> NDArray[np.uint16]:
+    """(size, size) of class x 256 + margin: the class that is chosen, and by how much over the next one (0 to 255).
+
+    Predictions are (size * size, classes) probabilities, or (size * size, 1) standardised values: then class 0 is below the mean,
+    1 above it, and the margin is the distance in units of two standard deviations. Values that are not numbers count as 0.
+    """
+    p = np.nan_to_num(np.asarray(predictions, np.float64), nan=0.0, posinf=1e6, neginf=-1e6)
+    if p.shape[1] == 1:
+        chosen, margin = (p[:, 0] > 0).astype(int), np.abs(p[:, 0]) / FULL_SCALE
+    else:
+        ordered = np.partition(p, -2, axis=1)
+        chosen, margin = p.argmax(1), ordered[:, -1] - ordered[:, -2]
+    level = np.round(np.clip(margin, 0, 1) * (LEVELS - 1)).astype(int)
+    return (chosen * LEVELS + level).astype(np.uint16).reshape(size, size)
+
+
+def decision(arm: Arm, split: Split, plane: Plane, *, test_points: bool = False) -> go.Figure:
+    """What the arm's first seed answers, with its training points; flipped ones carry a ring."""
+    fig = go.Figure()
+    if split.inputs == 1:
+        _add_curve(fig, arm, plane)
+    else:
+        _add_map(fig, arm, split, plane)
+    if test_points:
+        _add_points(fig, split, plane, "test")
+    _add_points(fig, split, plane, "train")
+    fig.update_layout(
+        title=palette.title(f"What the network answers, {palette.ARM_NAMES[arm.name]}"),
+        legend={"orientation": "h", "y": 1.01, "yanchor": "bottom", "x": 0, "font": {"size": 11}, "itemsizing": "constant"},
+        margin={"l": 52, "r": 12, "t": 34, "b": 44},
+    )
+    x, y = plane.x, plane.y
+    fig.update_xaxes(title=plane.labels[0], range=[float(x[0]), float(x[-1])], zeroline=False, showgrid=split.inputs == 1)
+    fig.update_yaxes(title=plane.labels[1], range=[float(y[0]), float(y[-1])], zeroline=False, showgrid=split.inputs == 1)
+    return fig
+
+
+def _add_curve(fig: go.Figure, arm: Arm, plane: Plane) -> None:
+    fig.add_scatter(
+        x=plane.x,
+        y=arm.histories[0].grid[:, 0].astype(np.float32),
+        mode="lines",
+        line={"color": palette.ARMS[arm.name], "width": 3},
+        name="the network's answer",
+        hovertemplate="input %{x:.2f}<br>the network answers %{y:.2f}<extra></extra>",
+    )
+
+
+def _add_map(fig: go.Figure, arm: Arm, split: Split, plane: Plane) -> None:
+    x, y = plane.x, plane.y
+    names = list(split.classes) or ["below the mean", "above the mean"]
+    colours = palette.CLASS_COLOURS[: len(names)]
+    top = len(names) * LEVELS
+    ramp = [((i * LEVELS + at) / top, c) for i, colour in enumerate(colours) for at, c in ((0, palette.PALE), (LEVELS - 1e-6, colour))]
+    fig.add_heatmap(
+        z=encode_map(arm.histories[0].grid, len(x)),
+        x0=float(x[0]),
+        dx=float(x[1] - x[0]),
+        y0=float(y[0]),
+        dy=float(y[1] - y[0]),
+        zmin=0,
+        zmax=top,
+        colorscale=[[min(at, 1.0), c] for at, c in ramp[:-1]] + [[1.0, ramp[-1][1]]],
+        showscale=False,
+        hoverinfo="skip",
+        meta={"kind": "decision", "colors": list(colours), "names": names},
+    )
+
+
+def _add_points(fig: go.Figure, split: Split, plane: Plane, which: str) -> None:
+    train = which == "train"
+    points = plane.points if train else plane.test_points
+    labels = split.y_train[: split.n_train] if train else split.y_test
+    flipped = split.flipped[: split.n_train] if train else np.zeros(len(points), bool)
+    classes = split.classes
+    if not classes:
+        # A value has no class: on a map the side of the mean picks the mark, on a curve all points look alike.
+        labels = np.zeros(len(points), int) if split.inputs == 1 else (labels > 0).astype(int)
+        classes = ("training point",) if split.inputs == 1 else ("below the mean", "above the mean")
+    for i, name in enumerate(classes):
+        mine = labels == i
+        marker = {"color": palette.CLASS_COLOURS[i], "symbol": palette.CLASS_SYMBOLS[i], "size": 9, "line": {"color": palette.PALE, "width": 1.5}}
+        if not train:
+            marker |= {"size": 5, "opacity": 0.75, "line": {"color": palette.PALE, "width": 0.5}}
+        fig.add_scatter(
+            x=points[mine, 0],
+            y=points[mine, 1],
+            mode="markers",
+            marker=marker,
+            name=name if train else f"{name}, test",
+            showlegend=train,
+            hovertemplate=f"{'training' if train else 'test'} point, labelled {name}<br>%{{x:.2f}}, %{{y:.2f}}<extra></extra>",
+        )
+    if flipped.any():
+        # Two rings, light and dark: visible on the pale and on the saturated side.
+        for colour, width, shown in ((palette.PALE, 4.5, False), (palette.INK, 2, True)):
+            fig.add_scatter(
+                x=points[flipped, 0],
+                y=points[flipped, 1],
+                mode="markers",
+                marker={"symbol": "circle-open", "size": 17, "color": colour, "line": {"color": colour, "width": width}},
+                name="flipped label",
+                showlegend=shown,
+                hoverinfo="skip",
+            )

@@ -1,0 +1,1 @@
+"""Layers and model families: plain functions over dicts of arrays."""

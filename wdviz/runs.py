@@ -1,0 +1,313 @@
+"""Where runs execute: one fair, bounded pool for all sessions, with finished runs shared and delivered one by one."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections import OrderedDict, deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import jax
+
+from wdviz import datasets, training
+from wdviz.results import History
+from wdviz.settings import Hyperparameters, Program, Settings
+
+QUEUE_LIMIT = 20_000  # runs waiting over all sessions
+SESSION_LIMIT = 5_000  # runs waiting of one session
+CACHE_RUNS = 512  # finished runs kept
+CACHE_BYTES = 256 * 2**20  # size of the compilation cache on disk
+
+
+@dataclass(frozen=True)
+class Run:
+    """One training run as plain values: hashable, so that equal runs are computed once.
+
+    `pictures` adds predictions on the grid, `film` those and the weights at each checkpoint.
+    """
+
+    settings: Settings
+    seed: int
+    pictures: bool = False
+    film: bool = False
+
+    @classmethod
+    def of(cls, settings: Settings, seed: int, *, pictures: bool = False, film: bool = False) -> Run:
+        """A run of `settings`, without what does not bear on it (how many seeds there are), so that equal runs compare equal."""
+        return cls(replace(settings, seed=0, seeds=1), seed, pictures, film)
+
+
+class PoolFull(RuntimeError):
+    """Too many runs wait already; nothing was queued."""
+
+
+class FairPool(Executor):
+    """A thread pool that serves sessions in turn, so that one's sweep of hundreds of runs delays another by one run at most.
+
+    JAX releases the interpreter lock while it computes, and each program is held to one core, so threads fill the cores.
+    `for_session` gives the executor of one session; `submit` on the pool itself is the session named "".
+    """
+
+    def __init__(self, workers: int | None = None, *, queue_limit: int = QUEUE_LIMIT, session_limit: int = SESSION_LIMIT) -> None:
+        self._limits = queue_limit, session_limit
+        self._queues: OrderedDict[str, deque[tuple[Future[Any], Callable[[], Any]]]] = OrderedDict()
+        self._change = threading.Condition()
+        self._closed = False
+        self.workers = workers or os.cpu_count() or 1
+        self._threads = [threading.Thread(target=self._work, name=f"run-{i}", daemon=True) for i in range(self.workers)]
+        for thread in self._threads:
+            thread.start()
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        """Queue a call. Raises `PoolFull` when too much waits already."""
+        return self._submit("", lambda: fn(*args, **kwargs))
+
+    def for_session(self, session: str) -> Executor:
+        """An executor whose calls wait in the queue of `session`."""
+        return _Session(self, session)
+
+    def waiting(self, session: str | None = None) -> int:
+        """Calls that wait, of one session or of all."""
+        with self._change:
+            queues = self._queues.values() if session is None else [self._queues.get(session, ())]
+            return sum(not future.cancelled() for queue in queues for future, _ in queue)
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        with self._change:
+            self._closed = True
+            if cancel_futures:
+                for queue in self._queues.values():
+                    for future, _ in queue:
+                        future.cancel()
+                self._drop_cancelled()
+            self._change.notify_all()
+        if wait:
+            for thread in self._threads:
+                thread.join()
+
+    def _submit(self, session: str, call: Callable[[], Any]) -> Future[Any]:
+        future: Future[Any] = Future()
+        with self._change:
+            if self._closed:
+                raise RuntimeError("the pool is shut down")
+            if self._full(session):
+                self._drop_cancelled()
+            if self._full(session):
+                raise PoolFull(f"{self.waiting()} runs wait already; try again in a moment")
+            self._queues.setdefault(session, deque()).append((future, call))
+            self._change.notify()
+        return future
+
+    def _full(self, session: str) -> bool:
+        return sum(map(len, self._queues.values())) >= self._limits[0] or len(self._queues.get(session, ())) >= self._limits[1]
+
+    def _drop_cancelled(self) -> None:
+        """A superseded sweep leaves cancelled calls behind; they must not count against the limits."""
+        for session, queue in list(self._queues.items()):
+            live = deque(item for item in queue if not _dropped(item[0]))
+            if live:
+                self._queues[session] = live
+            else:
+                del self._queues[session]
+
+    def _work(self) -> None:
+        while True:
+            with self._change:
+                while not self._queues:
+                    if self._closed:
+                        return
+                    self._change.wait()
+                session, queue = self._queues.popitem(last=False)
+                future, call = queue.popleft()
+                live = future.set_running_or_notify_cancel()
+                if queue:
+                    self._queues[session] = queue
+                    # To the back: the next turn is another session's. A cancelled call does not use the turn up.
+                    self._queues.move_to_end(session, last=live)
+            if live:
+                try:
+                    result = call()
+                except BaseException as error:
+                    future.set_exception(error)
+                else:
+                    future.set_result(result)
+
+
+def _dropped(future: Future[Any]) -> bool:
+    """Whether a waiting call was cancelled. Tells whoever waits for it: `concurrent.futures.wait` ignores one merely cancelled."""
+    return future.cancelled() and not future.set_running_or_notify_cancel()
+
+
+class _Session(Executor):
+    def __init__(self, pool: FairPool, name: str) -> None:
+        self._pool, self._name = pool, name
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        return self._pool._submit(self._name, lambda: fn(*args, **kwargs))
+
+
+class Sweep:
+    """Runs under way: `results` fills in as they finish, `cancel` drops those not yet started.
+
+    Runs that were finished before, in this sweep or any other, come from a bounded cache at once.
+    """
+
+    def __init__(self, runs: Sequence[Run], executor: Executor, cache: Cache) -> None:
+        self.results: dict[Run, History] = {}
+        self.total = len(set(runs))
+        self._started = time.monotonic()
+        self._cache = cache
+        self._pending: dict[Future[History], Run] = {}
+        try:
+            for run in dict.fromkeys(runs):
+                known = cache.get(run)
+                if known is not None:
+                    self.results[run] = known
+                else:
+                    self._pending[executor.submit(execute, run)] = run
+        except BaseException:  # the pool is full: leave no part of the sweep behind
+            self.cancel()
+            raise
+        self._at_once = len(self.results)
+
+    @property
+    def done(self) -> bool:
+        return not self._pending
+
+    @property
+    def seconds_left(self) -> float | None:
+        """Estimate from the pace so far; None before the first finished run."""
+        computed = len(self.results) - self._at_once
+        pace = (time.monotonic() - self._started) / computed if computed else None
+        return None if pace is None else pace * len(self._pending)
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Wait for at least one more finished run; False if none came within `timeout` seconds or none is left.
+
+        Raises what a run raised, each time: a run that failed stays pending.
+        """
+        finished, _ = wait(self._pending, timeout, FIRST_COMPLETED)
+        for future in sorted(finished, key=lambda f: f.cancelled() or f.exception() is not None):  # failed last: the others still count
+            run = self._pending.get(future)
+            if run is not None:  # else `cancel` came first, from another thread
+                self.results[run] = future.result()
+                self._cache.put(run, self.results[run])
+                self._pending.pop(future, None)
+        return bool(finished)
+
+    def finished(self) -> Iterator[tuple[Run, History]]:
+        """Each run with its history, as soon as it is there."""
+        seen: set[Run] = set()
+        while True:
+            for run in [r for r in self.results if r not in seen]:
+                seen.add(run)
+                yield run, self.results[run]
+            if self.done:
+                return
+            self.wait()
+
+    def cancel(self) -> None:
+        """Drop the runs that have not started; those that have run to their end unseen."""
+        for future in self._pending:
+            future.cancel()
+        self._pending.clear()
+
+
+class Cache:
+    """The last finished runs, shared by all sessions; bounded in number."""
+
+    def __init__(self, size: int = CACHE_RUNS) -> None:
+        self._size, self._runs, self._guard = size, OrderedDict[Run, History](), threading.Lock()
+
+    def get(self, run: Run) -> History | None:
+        with self._guard:
+            if run in self._runs:
+                self._runs.move_to_end(run)
+            return self._runs.get(run)
+
+    def put(self, run: Run, history: History) -> None:
+        with self._guard:
+            self._runs[run] = history
+            while len(self._runs) > self._size:
+                self._runs.popitem(last=False)
+
+    def __len__(self) -> int:
+        return len(self._runs)
+
+
+def sweep(runs: Sequence[Run], *, session: str = "", executor: Executor | None = None) -> Sweep:
+    """Start runs; the pool of the machine executes them unless another `concurrent.futures.Executor` is given.
+
+    Raises:
+        PoolFull: if too many runs wait already.
+        ValueError: if a run asks for more training points than its data set has, or the like.
+    """
+    for run in runs:
+        datasets.split_for(run.settings, run.seed)
+    return Sweep(runs, executor or pool().for_session(session), _cache)
+
+
+def execute(run: Run) -> History:
+    """Train one run to its end. Plain values in and NumPy arrays out, so that any executor can carry it."""
+    split = datasets.split_for(run.settings, run.seed)
+    data = {name: getattr(split, name) for name in ("x_train", "y_train", "n_train", "x_validation", "y_validation", "x_test", "y_test")}
+    data["grid"] = datasets.plane(split).grid
+    history = training.train(program_for(run), Hyperparameters.of(run.settings, run.seed), data)
+    return history if run.pictures or run.film else replace(history, grid=history.grid[:0])
+
+
+def program_for(run: Run) -> Program:
+    """The compiled function that a run needs."""
+    s, entry = run.settings, datasets.REGISTRY[run.settings.dataset]
+    return Program(
+        task=entry.task,
+        inputs=entry.inputs,
+        outputs=len(entry.classes) or 1,
+        n_train=entry.capacity,
+        n_validation=entry.n_validation,
+        n_test=entry.n_test,
+        hidden=s.hidden,
+        activation=s.activation,
+        optimiser=s.optimiser,
+        decay_kind=s.decay_kind,
+        schedule=s.schedule,
+        batch_size=s.batch_size,
+        regularisers=s.regularisers,
+        grid=datasets.grid_points(entry.inputs),  # always: a second program without it would have to be compiled too
+        film=run.film,
+    )
+
+
+def pool() -> FairPool:
+    """The pool of this process, with one worker a core; made at first use."""
+    global _pool
+    with _guard:
+        if _pool is None:
+            use_compilation_cache()
+            _pool = FairPool()
+        return _pool
+
+
+def use_compilation_cache() -> None:
+    """Keep compiled programs on disk between processes, in WDVIZ_CACHE or the user's cache folder; bounded in size."""
+    home = os.environ.get("WDVIZ_CACHE") or Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "wdviz"
+    jax.config.update("jax_compilation_cache_dir", str(home))
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
+    jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
+    jax.config.update("jax_compilation_cache_max_size", CACHE_BYTES)
+
+
+def warm_up(settings: Sequence[Settings]) -> None:
+    """Compile the programs of these settings, and run each once, so that the first visitor waits for nothing."""
+    for chosen in settings:
+        list(sweep([Run.of(chosen, chosen.seed, pictures=True)]).finished())
+
+
+_cache = Cache()
+_pool: FairPool | None = None
+_guard = threading.Lock()

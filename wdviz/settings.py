@@ -1,0 +1,194 @@
+"""What to run, as frozen dataclasses of plain values; one table of fields drives widgets, links and validation alike."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field, fields
+from typing import Any, Literal
+
+Task = Literal["classification", "regression"]
+
+MAX_TRAIN = 500
+MAX_STEPS = 3000
+CHECKPOINTS = 60
+
+
+@dataclass(frozen=True)
+class Number:
+    """A numeric control: its amount is data to the compiled kernel, so moving it compiles nothing.
+
+    `grid` lists the values offered on a logarithmic scale (0 included where it has a meaning of its own);
+    without it the control is linear from `low` to `high` in steps of `step`.
+    """
+
+    label: str
+    help: str
+    group: str
+    low: float
+    high: float
+    step: float = 0.0
+    grid: tuple[float, ...] = ()
+    needs: str = ""  # the regulariser that must be switched on for this amount to matter
+
+    def check(self, name: str, value: Any) -> None:
+        whole = isinstance(self.step, int) and not self.grid
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+            raise ValueError(f"{name} is {value!r}; it must be a finite number from {self.low:g} to {self.high:g}")
+        if whole and value != int(value):
+            raise ValueError(f"{name} is {value!r}; it must be a whole number from {self.low:g} to {self.high:g}")
+        if not self.low <= value <= self.high:
+            raise ValueError(f"{name} is {value!r}; it must be from {self.low:g} to {self.high:g}")
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A control that picks one of a few options; it decides shapes or branches, so a new pick may compile once."""
+
+    label: str
+    help: str
+    group: str
+    options: tuple[Any, ...]
+    needs: str = ""
+
+    def check(self, name: str, value: Any) -> None:
+        if isinstance(value, bool) or value not in self.options:
+            raise ValueError(f"{name} is {value!r}; it must be one of {', '.join(map(str, self.options))}")
+
+
+@dataclass(frozen=True)
+class Several(Choice):
+    """A control that picks any number of a few options (a sorted tuple of names)."""
+
+    def check(self, name: str, value: Any) -> None:
+        if not isinstance(value, tuple) or any(v not in self.options for v in value) or list(value) != sorted(set(value)):
+            raise ValueError(f"{name} is {value!r}; it must be a sorted tuple of different names from {', '.join(self.options)}")
+
+
+def _grid(low: int, high: int, mantissas: tuple[float, ...]) -> tuple[float, ...]:
+    return tuple(float(f"{m}e{e}") for e in range(low, high) for m in mantissas) + (float(f"1e{high}"),)
+
+
+DATASETS = ("moons", "circles", "gaussians", "xor", "spirals", "sine", "digits", "breast cancer", "wine", "iris", "penguins", "diabetes")
+REGULARISERS = ("batch norm", "dropout", "early stopping", "input noise", "l1", "label smoothing")
+DECAY_ON = ("weights", "weights and biases", "everything", "first layer", "output layer", "all but the output layer")
+
+
+def _of(spec: Number | Choice, default: Any) -> Any:
+    return field(default=default, metadata={"spec": spec})
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Everything a visitor can choose. Field names are also the widget keys and the names in the address.
+
+    Raises:
+        ValueError: for a value that is not allowed; the message names the value and what is allowed.
+    """
+
+    dataset: str = _of(Choice("Data set", "Toy sets are drawn afresh for each seed; real ones are split afresh.", "Data", DATASETS), "moons")
+    n_train: int = _of(Number("Training points", "How many examples the network may learn from.", "Data", 4, MAX_TRAIN, 1), 50)
+    noise: float = _of(Number("Noise", "Spread of the toy sets' points around their shape; for real sets, of noise added to the scaled training inputs.", "Data", 0, 1, 0.01), 0.2)
+    flip: float = _of(Number("Flipped labels", "Share of the training labels that are replaced by a wrong one.", "Data", 0, 0.5, 0.01), 0.15)
+    seed: int = _of(Number("Seed", "The same seed gives the same data, start and curves.", "Data", 0, 9999, 1), 0)
+
+    model: str = _of(Choice("Model", "A linear model, or a feedforward network with hidden layers.", "Network", ("feedforward", "linear")), "feedforward")
+    width: int = _of(Choice("Hidden units", "Units in each hidden layer.", "Network", (4, 8, 16, 32, 48, 64, 128)), 64)
+    depth: int = _of(Choice("Hidden layers", "How many hidden layers.", "Network", (1, 2, 3, 4)), 2)
+    activation: str = _of(Choice("Activation", "The non-linear function of each hidden unit.", "Network", ("relu", "tanh", "gelu", "sigmoid")), "relu")
+
+    decay: float = _of(Number("Weight decay", "How strongly the weights are pulled to zero; 0 is none.", "Decay", 0, 100, grid=(0.0, *_grid(-4, 2, (1, 2, 3, 5, 7)))), 2.0)
+    decay_kind: str = _of(Choice("Kind of decay", "Decoupled: shrink the weights directly (SGDW, AdamW). Coupled: add decay x weight to the gradient (L2).", "Decay", ("decoupled", "coupled")), "decoupled")
+    decay_on: str = _of(Choice("What decays", "Usually the weights only: biases and norm scales are spared.", "Decay", DECAY_ON), "weights")
+
+    optimiser: str = _of(Choice("Optimiser", "How a gradient becomes a step.", "Training", ("adam", "momentum", "sgd")), "adam")
+    learning_rate: float = _of(Number("Learning rate", "Size of each step (the peak, where a schedule changes it).", "Training", 1e-4, 10, grid=_grid(-4, 1, (1, 2, 3, 5, 7))), 0.03)
+    momentum: float = _of(Number("Momentum", "Share of the last step that is kept; used by the momentum optimiser only.", "Training", 0, 0.99, 0.01), 0.9)
+    schedule: str = _of(Choice("Schedule", "How the learning rate changes over training.", "Training", ("cosine", "constant", "warm-up")), "cosine")
+    steps: int = _of(Number("Training steps", "How often the weights are updated.", "Training", 10, MAX_STEPS, 10), 800)
+    batch_size: int = _of(Choice("Batch size", "Examples in each step; all of them where there are not more.", "Training", (16, 32, 64, 128, 256, 512)), 64)
+    seeds: int = _of(Number("Seeds", "How many repetitions, each with its own data, start and batches.", "Training", 1, 20, 1), 5)
+
+    regularisers: tuple[str, ...] = _of(Several("Also use", "Other regularisers, used in both arms.", "Regularisers", REGULARISERS), ())
+    dropout: float = _of(Number("Dropout rate", "Chance that a hidden unit is left out of a training step.", "Regularisers", 0, 0.9, 0.05, needs="dropout"), 0.3)
+    l1: float = _of(Number("L1 strength", "Pulls each weight to exactly zero by learning rate x strength a step.", "Regularisers", 0, 1, grid=(0.0, *_grid(-5, 0, (1, 2, 5)))), 1e-3)
+    input_noise: float = _of(Number("Input noise", "Standard deviation of fresh noise on the inputs at each training step.", "Regularisers", 0, 2, 0.05, needs="input noise"), 0.2)
+    label_smoothing: float = _of(Number("Label smoothing", "Share of each label that is spread evenly over all classes.", "Regularisers", 0, 0.9, 0.05, needs="label smoothing"), 0.1)
+    patience: int = _of(Number("Patience", "Steps without a lower validation loss before training stops.", "Regularisers", 10, MAX_STEPS, 10, needs="early stopping"), 200)
+
+    def __post_init__(self) -> None:
+        for name, spec in SPECS.items():
+            spec.check(name, getattr(self, name))
+
+    @property
+    def hidden(self) -> tuple[int, ...]:
+        """Units of each hidden layer, first to last; empty for the linear model."""
+        return () if self.model == "linear" else (self.width,) * self.depth
+
+
+SPECS: dict[str, Number | Choice] = {f.name: f.metadata["spec"] for f in fields(Settings)}
+
+
+@dataclass(frozen=True)
+class Program:
+    """What decides shapes and branches: one `Program` is one compiled function. Padded sizes, not actual ones."""
+
+    task: Task
+    inputs: int
+    outputs: int
+    n_train: int  # capacity: rows of the padded training arrays
+    n_validation: int
+    n_test: int
+    hidden: tuple[int, ...] = (48, 48)
+    activation: str = "relu"
+    optimiser: str = "adam"
+    decay_kind: str = "decoupled"
+    schedule: str = "cosine"
+    batch_size: int = 64
+    regularisers: tuple[str, ...] = ()
+    grid: int = 0  # points at which the final predictions are wanted
+    film: bool = False  # also weights and grid predictions at each checkpoint
+    max_steps: int = MAX_STEPS
+    checkpoints: int = CHECKPOINTS
+    precision: str = "float32"
+
+
+@dataclass(frozen=True)
+class Hyperparameters:
+    """Amounts, data to the compiled function: changing one compiles nothing."""
+
+    decay: float = 0.0
+    decay_on: str = "weights"  # becomes a 0/1 factor for each parameter array
+    learning_rate: float = 0.03
+    momentum: float = 0.9
+    steps: int = 500
+    dropout: float = 0.0
+    l1: float = 0.0
+    input_noise: float = 0.0
+    label_smoothing: float = 0.0
+    patience: int = MAX_STEPS
+    seed: int = 0
+
+    @classmethod
+    def of(cls, settings: Settings, seed: int) -> Hyperparameters:
+        """The amounts that `settings` names, for one seed."""
+        shared = {f.name: getattr(settings, f.name) for f in fields(cls) if f.name != "seed"}
+        return cls(**shared, seed=seed)
+
+
+def shrink_per_step(settings: Settings) -> float | None:
+    """Share of a weight that decay alone removes in one step at the peak learning rate; None where there is no fixed share.
+
+    Decoupled, and coupled with plain SGD: learning rate x decay. Coupled with momentum mu: learning rate x decay / (1 - mu) once
+    the momentum has built up. Coupled with Adam: none, since Adam rescales the penalty's gradient (Loshchilov & Hutter 2019).
+    """
+    rate = settings.learning_rate * settings.decay
+    if settings.decay_kind == "decoupled" or settings.optimiser == "sgd":
+        return rate
+    return rate / (1 - settings.momentum) if settings.optimiser == "momentum" else None
+
+
+def half_life(shrink: float) -> float:
+    """Steps until decay alone halves a weight that loses the share `shrink` a step; infinite for 0, 0 where it is gone at once."""
+    if not 0 <= shrink:
+        raise ValueError(f"shrink is {shrink!r}; it must be 0 or more")
+    return math.inf if shrink == 0 else math.log(2) / -math.log1p(-shrink) if shrink < 1 else 0.0

@@ -1,0 +1,289 @@
+"""The training kernel: one run is one call of one compiled function of (amounts, data)."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from jax import Array
+
+from wdviz import optimisers, regularisers
+from wdviz.models import feedforward
+from wdviz.results import SPLITS, History
+from wdviz.settings import Hyperparameters, Program
+
+MAX_PROGRAMS = 64  # compiled functions kept; the one unused for longest goes first
+
+_programs: OrderedDict[Program, Any] = OrderedDict()
+_locks: dict[Program, threading.Lock] = {}
+_guard = threading.Lock()
+
+
+def train(program: Program, hyper: Hyperparameters, data: Mapping[str, Any]) -> History:
+    """Train one network. Equal arguments give equal curves; a seed fixes start, batches and masks whatever the decay.
+
+    Arguments:
+        data: `x_train` (program.n_train, inputs) padded beyond its first `n_train` rows, `y_train` likewise (class numbers, or
+            values), `x_validation`, `y_validation`, `x_test`, `y_test`, `n_train`, and `grid` (program.grid, inputs).
+
+    Returns:
+        The history. Divergence is data: losses that are not finite, never an exception.
+
+    Raises:
+        ValueError: if an array's shape is not the program's, or there are no training rows.
+    """
+    arrays, amounts = _checked(program, data), _amounts(program, hyper)
+    raw = compiled(program)(amounts, arrays)
+    return _history(program, hyper, jax.tree.map(np.asarray, raw))
+
+
+def compiled(program: Program) -> Callable[[Any, Any], Any]:
+    """The compiled function of a program. Two threads that ask for the same one at once compile it once."""
+    with _guard:
+        lock = _locks.setdefault(program, threading.Lock())
+    with lock:
+        with _guard:
+            if program in _programs:
+                _programs.move_to_end(program)
+                return _programs[program]
+        shapes = jax.tree.map(lambda a: jax.ShapeDtypeStruct(a.shape, a.dtype), (_amounts(program, Hyperparameters(steps=1)), _shapes(program)))
+        function = jax.jit(lambda amounts, data: _run(program, amounts, data)).lower(*shapes).compile()
+        with _guard:
+            _programs[program] = function
+            while len(_programs) > MAX_PROGRAMS:
+                _locks.pop(_programs.popitem(last=False)[0], None)
+        return function
+
+
+def checkpoints(steps: int, count: int) -> np.ndarray:
+    """(count,) steps at which a run is evaluated: from 0 to `steps`, denser early, repeated where there are fewer steps."""
+    return np.round(steps * np.linspace(0, 1, count) ** 2).astype(np.int32)
+
+
+def _shapes(program: Program) -> dict[str, Any]:
+    p, real, label = program, program.precision, program.precision if program.task == "regression" else "int32"
+    sizes = {"train": p.n_train, "validation": p.n_validation, "test": p.n_test}
+    shapes: dict[str, Any] = {f"x_{s}": jax.ShapeDtypeStruct((n, p.inputs), jnp.dtype(real)) for s, n in sizes.items()}
+    shapes |= {f"y_{s}": jax.ShapeDtypeStruct((n,), jnp.dtype(label)) for s, n in sizes.items()}
+    grid = jax.ShapeDtypeStruct((p.grid, p.inputs), jnp.dtype(real))
+    return shapes | {"grid": grid, "n_train": jax.ShapeDtypeStruct((), jnp.dtype("int32"))}
+
+
+def _checked(program: Program, data: Mapping[str, Any]) -> dict[str, np.ndarray]:
+    arrays = {}
+    for name, shape in _shapes(program).items():
+        empty = np.zeros((0, program.inputs))
+        array = np.asarray(data.get(name, empty) if name == "grid" else data[name], shape.dtype)
+        if array.shape != shape.shape:
+            raise ValueError(f"{name} has shape {array.shape}; this program takes {shape.shape}")
+        arrays[name] = array
+    if not 1 <= arrays["n_train"] <= program.n_train:
+        raise ValueError(f"n_train is {arrays['n_train']}; it must be from 1 to {program.n_train}")
+    return arrays
+
+
+def _amounts(program: Program, hyper: Hyperparameters) -> dict[str, Any]:
+    """The amounts as arrays of fixed types: a Python float in one call and an array in the next would be two compilations."""
+    if not 1 <= hyper.steps <= program.max_steps:
+        raise ValueError(f"steps is {hyper.steps}; it must be from 1 to {program.max_steps}")
+    real = np.dtype(program.precision)
+    names = ("decay", "learning_rate", "momentum", "dropout", "l1", "input_noise", "label_smoothing")
+    return {
+        **{name: real.type(getattr(hyper, name)) for name in names},
+        "seed": np.uint32(hyper.seed),
+        "steps": np.int32(hyper.steps),
+        "patience": np.int32(hyper.patience),
+        "checkpoints": checkpoints(hyper.steps, program.checkpoints),
+        "factors": _factors(program, hyper.decay_on),
+    }
+
+
+@lru_cache(maxsize=4 * MAX_PROGRAMS)
+def _factors(program: Program, decay_on: str) -> dict[str, dict[str, np.floating]]:
+    params, _ = jax.eval_shape(lambda key: feedforward.init(program, key), jax.random.key(0))
+    in_order = {name: params[name] for name in feedforward.layer_names(program)}
+    return jax.tree.map(np.dtype(program.precision).type, regularisers.decay_factors(in_order, decay_on))
+
+
+def _run(program: Program, amounts: dict[str, Any], data: dict[str, Array]) -> dict[str, Any]:
+    """One whole run: a scan over checkpoints, and between two of them a loop over steps whose bounds are data."""
+    key = jax.random.key(amounts["seed"], impl="rbg")
+    params, state = feedforward.init(program, jax.random.fold_in(key, 0))
+    evaluate = _evaluator(program, amounts, data)
+    carry = {
+        "params": params,
+        "state": state,
+        "optimiser": _optimiser(program, amounts, jnp.int32(0)).init(params),
+        "update": jax.tree.map(jnp.zeros_like, params),
+        "order": jnp.arange(program.n_train),
+        "shrink": jnp.ones((), program.precision),
+        "step_losses": jnp.full(program.max_steps, jnp.nan, program.precision),
+        "stopped": jnp.bool_(False),
+        "kept": {"loss": jnp.asarray(jnp.inf, program.precision), "index": jnp.int32(0), "step": jnp.int32(0), "params": params, "state": state},
+    }
+    step = _stepper(program, amounts, data, jax.random.fold_in(key, 1))
+    early = "early stopping" in program.regularisers
+
+    def to_checkpoint(carry: dict[str, Any], at: tuple[Array, Array, Array]) -> tuple[dict[str, Any], dict[str, Any]]:
+        index, start, end = at
+        carry = jax.lax.fori_loop(start, jnp.where(carry["stopped"], start, end), step, carry)
+        record = evaluate(carry)
+        record["stopped"] = carry["stopped"]
+        now = {"loss": record["losses"][1], "index": index, "step": end, "params": carry["params"], "state": carry["state"]}
+        if early:
+            better = now["loss"] < carry["kept"]["loss"]
+            now = jax.tree.map(lambda new, old: jnp.where(better, new, old), now, carry["kept"])
+            carry["stopped"] |= end - now["step"] >= amounts["patience"]
+        if program.film:
+            record["film_params"], record["film_grid"] = carry["params"], _predict(program, carry["params"], carry["state"], data["grid"])
+        return carry | {"kept": now}, record
+
+    ends = amounts["checkpoints"]
+    starts = jnp.concatenate([jnp.zeros(1, ends.dtype), ends[:-1]])
+    carry, records = jax.lax.scan(to_checkpoint, carry, (jnp.arange(len(ends), dtype=ends.dtype), starts, ends))
+    kept = carry["kept"]
+    return records | {
+        "step_losses": carry["step_losses"],
+        "kept": kept["index"],
+        "start": params,
+        "params": kept["params"],
+        "grid": _predict(program, kept["params"], kept["state"], data["grid"]),
+    }
+
+
+def _optimiser(program: Program, amounts: dict[str, Any], t: Array) -> optax.GradientTransformation:
+    rate = optimisers.learning_rate(program.schedule, amounts["learning_rate"], t, amounts["steps"])
+    l1 = amounts["l1"] if "l1" in program.regularisers else None
+    names = ("decay", "factors", "momentum")
+    return optimisers.make(program.optimiser, program.decay_kind, learning_rate=rate, l1=l1, **{n: amounts[n] for n in names})
+
+
+def _stepper(program: Program, amounts: dict[str, Any], data: dict[str, Array], key: Array) -> Callable[[Array, Any], Any]:
+    """The function of (step, carry) that draws a batch and updates the weights once."""
+    size = min(program.batch_size, program.n_train)
+    n = data["n_train"]
+    per_epoch = (n + size - 1) // size
+
+    def shuffled(key: Array) -> Array:
+        # Padded rows sort behind the real ones, so the first n entries are a permutation of the training points.
+        return jnp.argsort(jnp.where(jnp.arange(program.n_train) < n, jax.random.uniform(key, (program.n_train,)), 2.0))
+
+    def loss(params: Any, state: Any, x: Array, y: Array, valid: Array, key: Array) -> tuple[Array, Any]:
+        if "input noise" in program.regularisers:
+            x = regularisers.input_noise(jax.random.fold_in(key, 101), x, amounts["input_noise"])
+        output, state = feedforward.apply(program, params, state, x, valid=valid, key=key, dropout=amounts["dropout"])
+        smoothing = amounts["label_smoothing"] if "label smoothing" in program.regularisers else None
+        return jnp.sum(valid * example_loss(program, output, y, smoothing)) / jnp.sum(valid), state
+
+    def step(t: Array, carry: dict[str, Any]) -> dict[str, Any]:
+        key_t = jax.random.fold_in(key, t)
+        place = t % per_epoch
+        # With the whole set in one batch its order is of no account, and sorting at each step would cost more than the step.
+        new_epoch = (place == 0) & (n > size)
+        order = jax.lax.cond(new_epoch, shuffled, lambda _: carry["order"], jax.random.fold_in(key_t, 102))
+        rows = place * size + jnp.arange(size)
+        valid = (rows < n).astype(program.precision)
+        chosen = order[jnp.minimum(rows, program.n_train - 1)]
+        (value, state), gradient = jax.value_and_grad(loss, has_aux=True)(
+            carry["params"], carry["state"], data["x_train"][chosen], data["y_train"][chosen], valid, key_t
+        )
+        update, optimiser = _optimiser(program, amounts, t).update(gradient, carry["optimiser"], carry["params"])
+        rate = optimisers.learning_rate(program.schedule, amounts["learning_rate"], t, amounts["steps"])
+        return carry | {
+            "params": optax.apply_updates(carry["params"], update),
+            "state": state,
+            "optimiser": optimiser,
+            "update": update,
+            "order": order,
+            "shrink": carry["shrink"] * (1 - rate * amounts["decay"]),
+            "step_losses": carry["step_losses"].at[t].set(value),
+        }
+
+    return step
+
+
+def _evaluator(program: Program, amounts: dict[str, Any], data: dict[str, Array]) -> Callable[[dict[str, Any]], dict[str, Any]]:
+    """The function of the carry that measures the network on all three splits in one pass."""
+    x = jnp.concatenate([data[f"x_{s}"] for s in SPLITS])
+    y = jnp.concatenate([data[f"y_{s}"] for s in SPLITS])
+    part = jnp.repeat(jnp.arange(3), jnp.array([program.n_train, program.n_validation, program.n_test]), total_repeat_length=len(y))
+    real = (part > 0) | (jnp.arange(len(y)) < data["n_train"])
+    member = ((part == jnp.arange(3)[:, None]) & real).astype(program.precision)  # (3, examples)
+    count = jnp.sum(member, 1)
+    share = member / count[:, None]
+
+    def evaluate(carry: dict[str, Any]) -> dict[str, Any]:
+        params = carry["params"]
+        output, _ = feedforward.apply(program, params, carry["state"], x)
+        per_example = example_loss(program, output, y)
+        if program.task == "classification":
+            # Counted before it is divided: shares that do not quite add up to 1 would give accuracies above 1.
+            scores = member @ (jnp.argmax(output, 1) == y).astype(program.precision) / count
+        else:
+            variance = jnp.sum(share * (y - (share @ y)[:, None]) ** 2, 1)
+            scores = 1 - 2 * (share @ per_example) / variance
+        weights = [params[name]["weight"] for name in feedforward.layer_names(program)]
+        updates = [carry["update"][name]["weight"] for name in feedforward.layer_names(program)]
+        return {
+            "losses": share @ per_example,
+            "scores": scores,
+            "shrink": carry["shrink"],
+            "penalty": regularisers.penalty(params, amounts["factors"], amounts["decay"]),
+            "norms": jnp.stack([jnp.linalg.norm(w) for w in weights]),
+            "angles": jnp.stack([_angle(w - u, w) for w, u in zip(weights, updates, strict=True)]),
+        }
+
+    return evaluate
+
+
+def example_loss(program: Program, output: Array, y: Array, smoothing: Array | None = None) -> Array:
+    """(n,) cross-entropy in nats of logits (n, classes), or half the squared error of predictions (n, 1)."""
+    if program.task == "regression":
+        return 0.5 * (output[:, 0] - y) ** 2
+    targets = jax.nn.one_hot(y, program.outputs, dtype=output.dtype)
+    if smoothing is not None:
+        targets = regularisers.smooth_labels(targets, smoothing)
+    return -jnp.sum(targets * jax.nn.log_softmax(output), 1)
+
+
+def _predict(program: Program, params: Any, state: Any, x: Array) -> Array:
+    output, _ = feedforward.apply(program, params, state, x)
+    return output if program.task == "regression" else jax.nn.softmax(output)
+
+
+def _angle(a: Array, b: Array) -> Array:
+    """Angle between two arrays in radians, by the chord: accurate for the small angles of one step, where arccos is not."""
+    tiny = jnp.finfo(a.dtype).tiny
+    chord = jnp.linalg.norm(a / jnp.maximum(jnp.linalg.norm(a), tiny) - b / jnp.maximum(jnp.linalg.norm(b), tiny))
+    return 2 * jnp.arcsin(jnp.minimum(chord / 2, 1))
+
+
+def _history(program: Program, hyper: Hyperparameters, raw: dict[str, Any]) -> History:
+    """Drop checkpoints that repeat a step and those after an early stop."""
+    at = checkpoints(hyper.steps, program.checkpoints)
+    use = np.flatnonzero(np.append(np.diff(at) > 0, True) & ~raw["stopped"])
+    kept = int(np.searchsorted(at[use], at[raw["kept"]]))
+    film = {name: jax.tree.map(lambda a: a[use], raw[name]) for name in ("film_params", "film_grid") if name in raw}
+    return History(
+        steps=at[use],
+        losses={s: raw["losses"][use, i] for i, s in enumerate(SPLITS)},
+        scores={s: raw["scores"][use, i] for i, s in enumerate(SPLITS)},
+        penalty=raw["penalty"][use],
+        shrink=raw["shrink"][use],
+        norms=raw["norms"][use],
+        angles=raw["angles"][use],
+        step_losses=raw["step_losses"][: at[use][-1]],
+        layers=feedforward.layer_names(program),
+        kept=kept,
+        start=raw["start"],
+        params=raw["params"],
+        grid=raw["grid"],
+        **film,
+    )

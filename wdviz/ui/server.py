@@ -1,0 +1,53 @@
+"""What the server does beside running pages: warm up before the first visitor, serve the stage's files, answer without delay."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from wdviz import runs
+from wdviz.settings import Settings
+from wdviz.ui import stage
+
+ROUTER = Path(__file__).with_name("router.py")
+
+routes = stage.routes
+
+
+@asynccontextmanager
+async def lifespan(app: Any) -> AsyncIterator[None]:
+    """Compile the default programs, then take what start-up left out of the garbage collector's sight.
+
+    Without the freeze each collection walks all of JAX's and Plotly's objects: about 0.1 s.
+    """
+    _send_at_once()
+    await asyncio.to_thread(runs.warm_up, [Settings()])
+    gc.collect()
+    gc.freeze()
+    yield
+    runs.pool().shutdown(wait=False, cancel_futures=True)
+
+
+def _send_at_once() -> None:
+    """Switch Nagle's algorithm off for every connection accepted from now on.
+
+    asyncio does so only for sockets made with an explicit protocol number, and the server's is not; small messages then wait
+    up to 40 ms for the browser's acknowledgement. The transport is the first place that knows each connection.
+    """
+    base = asyncio.get_running_loop().__class__
+    original = base._make_socket_transport  # type: ignore[attr-defined]
+    if getattr(original, "sends_at_once", False):
+        return
+
+    def make(self: Any, sock: socket.socket, *args: Any, **kwargs: Any) -> Any:
+        if sock.family in (socket.AF_INET, socket.AF_INET6) and sock.type == socket.SOCK_STREAM:
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return original(self, sock, *args, **kwargs)
+
+    make.sends_at_once = True  # type: ignore[attr-defined]
+    base._make_socket_transport = make  # type: ignore[attr-defined]

@@ -1,0 +1,102 @@
+"""Numbers as words: spreads, the effect of decay, what decay does to a weight in each step."""
+
+from __future__ import annotations
+
+import math
+
+from wdviz.experiments.overfitting import Comparison
+from wdviz.results import Spread
+from wdviz.settings import Settings, half_life, shrink_per_step
+
+
+def number(value: float) -> str:
+    """Two decimals, or fewer where the number is large; words where there is none."""
+    if not math.isfinite(value):
+        return "diverged"
+    if abs(value) < 10:
+        return f"{round(value, 2) + 0.0:.2f}"  # + 0.0: no minus sign before a zero
+    return f"{value:.1f}" if abs(value) < 100 else f"{value:,.0f}" if abs(value) < 1e6 else f"{value:.1e}"
+
+
+def percent(value: float) -> str:
+    return f"{round(100 * value)} %" if math.isfinite(value) else "diverged"
+
+
+def between(spread: Spread, form=number) -> str:
+    """`1.10 to 1.52`, or nothing with one seed."""
+    if spread.seeds < 2 or not (math.isfinite(spread.low) and math.isfinite(spread.high)):
+        return ""
+    return f"{form(spread.low)} to {form(spread.high)}"
+
+
+def seeds(count: int) -> str:
+    return "1 seed" if count == 1 else f"{count} seeds"
+
+
+def answer(comparison: Comparison) -> str:
+    """The page's question answered in one sentence, in Markdown, with live numbers."""
+    s, cut = comparison.settings, comparison.cut()
+    if s.decay == 0:
+        return "With decay at **0** both networks are the same. Move the slider and see them part."
+    if comparison.with_decay.diverged:
+        return f"With a decay of **{s.decay:g}** and a learning rate of {s.learning_rate:g} the training **diverges**: {_product(s)}."
+    if comparison.without.diverged:
+        return f"Without decay the training **diverges**, whatever decay does: try a learning rate below {s.learning_rate:g}."
+    verb, share = ("cuts", cut.median) if cut.median >= 0 else ("raises", -cut.median)
+    spread = f" ({_signed(cut)} over {seeds(cut.seeds)})" if cut.seeds > 1 else " (1 seed)"
+    gaps = [arm.spread(lambda h: h.gap).median for arm in comparison.arms]
+    change = f"{verb} the loss on new data by **{percent(share)}**{spread}"
+    before, after = (arm.spread(lambda h: h.loss("test")).median for arm in comparison.arms)
+    if cut.low < -100 or number(before) == number(0):  # no share of a loss of nearly 0 says anything
+        change = f"takes the loss on new data from **{number(before)}** to **{number(after)}**"
+    return (
+        f"A decay of **{s.decay:g}** {change}, and takes the gap to the training loss from **{number(gaps[0])}** to **{number(gaps[1])}**."
+    )
+
+
+def _signed(cut: Spread) -> str:
+    """Range of the cut; where seeds disagree on its sign, both ends say which way they go."""
+    if cut.low >= 0:
+        return f"{100 * cut.low:.0f} to {100 * cut.high:.0f}"
+    if cut.high < 0:
+        return f"{-100 * cut.high:.0f} to {-100 * cut.low:.0f}"
+    return f"from {-100 * cut.low:.0f} % more to {100 * cut.high:.0f} % less"
+
+
+def _product(s: Settings) -> str:
+    rate = s.learning_rate * s.decay
+    if rate > _limit(s):
+        return f"learning rate x decay is {rate:g}, and above {_limit(s):g} a weight overshoots zero by more each time"
+    return "the steps are too large; lower the learning rate or the decay"
+
+
+def _limit(s: Settings) -> float:
+    """The largest learning rate x decay with which decay alone does not diverge."""
+    if s.decay_kind == "decoupled" or s.optimiser == "sgd":
+        return 2.0
+    return 2 * (1 + s.momentum) if s.optimiser == "momentum" else math.inf
+
+
+def shrink(s: Settings) -> str:
+    """What decay alone does to a weight, beside the decay control, in Markdown."""
+    kind = {
+        ("decoupled", "sgd"): "decoupled (SGDW)",
+        ("decoupled", "momentum"): "decoupled (SGDW)",
+        ("decoupled", "adam"): "decoupled (AdamW)",
+        ("coupled", "sgd"): "coupled (L2)",
+        ("coupled", "momentum"): "coupled (L2), momentum included",
+        ("coupled", "adam"): "coupled (Adam with L2)",
+    }[s.decay_kind, s.optimiser]
+    share = shrink_per_step(s)
+    if s.decay == 0:
+        return f"no shrinking\n\n:small[{kind}]"
+    if share is None:
+        return f"no fixed share a step: Adam rescales the penalty with the gradient\n\n:small[{kind}]"
+    if s.learning_rate * s.decay > _limit(s):
+        return f"**diverges**: learning rate x decay is {s.learning_rate * s.decay:g}, more than {_limit(s):g}\n\n:small[{kind}]"
+    if share >= 1:
+        again = " at each step" if _limit(s) == 2 else ""
+        return f"takes weights to zero or past it{again}: learning rate x decay is {s.learning_rate * s.decay:g}\n\n:small[{kind}]"
+    half = half_life(share)
+    steps = f"{half:,.0f} steps" if half >= 10 else f"{half:.1f} steps"
+    return f"shrinks weights by **{100 * share:.2g} %** per step, half-life **{steps}**\n\n:small[at the peak learning rate {s.learning_rate:g}; {kind}]"
