@@ -1,5 +1,6 @@
 // The stage: cards with live pictures, built once and then changed in place. wdviz/ui/stage.py describes the payload.
 
+let maps; // the module that draws decision maps; it comes with the first call
 const stages = new WeakMap(); // host element -> stage
 const CONFIG = { displayModeBar: false, responsive: false, doubleClick: "reset", scrollZoom: false, showTips: false };
 const ARM_TEXT = {
@@ -10,7 +11,8 @@ const pen = document.createElement("canvas").getContext("2d");
 const coarse = matchMedia("(pointer: coarse)");
 
 /** Called by Streamlit on each change of data or theme. */
-export default async function (component, urls) {
+export default async function (component, urls, mapModule) {
+  maps = mapModule;
   const host = component.parentElement;
   let stage = stages.get(host);
   if (!stage) stages.set(host, (stage = newStage(host, urls)));
@@ -93,6 +95,7 @@ async function paint(stage, plotly) {
   stage.pending = null;
   stage.theme = readTheme(stage.root);
   updateText(stage, payload);
+  if (!window.Plotly) for (const card of stage.cards.values()) sketch(card, stage.theme);
   await plotly;
   if (!window.Plotly) stage.status.textContent = "The figures could not be loaded. Please reload the page.";
   if (!window.Plotly || stage.pending) return;
@@ -240,15 +243,16 @@ function showView(card) {
 // --- figures ---------------------------------------------------------------------------------------------------------------------
 
 /** Draws the picked view unless exactly this is on the screen already. */
+const isMap = (trace) => trace.meta?.kind === "decision";
+
 async function draw(card, theme) {
   const view = currentView(card);
   const key = [view.label, view.sig, theme.key, card.toggled, card.panel.height, coarse.matches].join("|");
   if (card.drawn === key) return;
   const isNew = !card.drawn;
   card.drawn = key;
-  const isMap = (trace) => trace.meta?.kind === "decision";
   const map = view.data.find(isMap);
-  card.map = map ? paintMap(map, theme) : null;
+  card.map = map ? maps.paint(map, theme, rgb) : null;
   card.canvas.hidden = !map;
   const traces = view.data.filter((trace) => !isMap(trace)).map((trace) => scaleTrace(themed(trace, theme), theme.scale));
   try {
@@ -256,8 +260,19 @@ async function draw(card, theme) {
   } catch (error) {
     console.error(`panel ${card.panel.name}`, error);
   }
-  if (isNew) for (const event of ["plotly_afterplot", "plotly_relayouting"]) card.plot.on?.(event, () => placeMap(card));
-  placeMap(card);
+  if (isNew) for (const event of ["plotly_afterplot", "plotly_relayouting"]) card.plot.on?.(event, () => maps.place(card));
+  maps.place(card);
+}
+
+/** The decision map alone, while Plotly is still on its way: it needs no library, and it is the picture one came for. */
+function sketch(card, theme) {
+  const view = currentView(card);
+  const map = view.data.find(isMap);
+  if (!map) return;
+  card.map = maps.paint(map, theme, rgb);
+  card.canvas.hidden = false;
+  maps.place(card, maps.expectedAxes(card.figure, themedLayout(view, theme, card, map)));
+  card.root.dataset.sketched = true;
 }
 
 /** Follows the width of the card. */
@@ -362,128 +377,6 @@ function setLog(axis, log) {
 function wholeDecades(axis) {
   if (axis.type !== "log" || axis.tickvals || axis.nticks || !axis.range) return;
   if (axis.range[1] - axis.range[0] > 1.5) axis.dtick ??= 1;
-}
-
-// --- decision map ----------------------------------------------------------------------------------------------------------------
-
-const FINE = 4; // the map is interpolated to so many pixels a side for each of its own
-
-/** The map as a small picture and the segments of its boundary in data coordinates, ready to be placed again and again. */
-function paintMap(map, theme) {
-  const { z } = map;
-  const [ny, nx] = [z.length, z[0].length];
-  const shades = map.meta.colors.map((colour) => ramp(rgb(theme.pale), rgb(colour)));
-  const picture = Object.assign(document.createElement("canvas"), { width: nx * FINE, height: ny * FINE });
-  const pen2 = picture.getContext("2d");
-  const image = pen2.createImageData(picture.width, picture.height);
-  const out = new Uint32Array(image.data.buffer);
-  const columns = places(nx);
-  places(ny).forEach(([j, v], row) => {
-    const [low, high] = [z[j], z[Math.min(j + 1, ny - 1)]];
-    for (let column = 0, at = row * picture.width; column < columns.length; column += 1, at += 1) {
-      const [i, u] = columns[column];
-      const i1 = Math.min(i + 1, nx - 1);
-      out[at] = shade(low[i], low[i1], high[i], high[i1], u, v, shades);
-    }
-  });
-  pen2.putImageData(image, 0, 0);
-  const { x0, dx, y0, dy } = map;
-  return { picture, segments: boundary(map), ink: theme.ink, width: 2 * theme.scale, nx, ny, x0, dx, y0, dy };
-}
-
-/** For each fine pixel along an axis: the grid point before it and how far beyond that it lies. */
-function places(count) {
-  return Array.from({ length: count * FINE }, (_, k) => {
-    const at = Math.min(Math.max((k + 0.5) / FINE - 0.5, 0), count - 1);
-    return [Math.floor(at), at - Math.floor(at)];
-  });
-}
-
-/** 256 colours from pale (unsure) to the class's own (sure), as little-endian RGBA. */
-function ramp(pale, colour) {
-  return Uint32Array.from({ length: 256 }, (_, margin) => {
-    const t = (margin / 255) ** 0.9;
-    const [r, g, b] = pale.map((end, k) => Math.round(end + (colour[k] - end) * t));
-    return ((255 << 24) | (b << 16) | (g << 8) | r) >>> 0;
-  });
-}
-
-/** Bilinear in each class's margin: the class that leads, by as much as it leads. */
-function shade(a, b, c, d, u, v, shades) {
-  const [wa, wb, wc, wd] = [(1 - u) * (1 - v), u * (1 - v), (1 - u) * v, u * v];
-  const first = a >> 8;
-  if (first === b >> 8 && first === c >> 8 && first === d >> 8) {
-    return shades[first][Math.round(wa * (a & 255) + wb * (b & 255) + wc * (c & 255) + wd * (d & 255))];
-  }
-  const sums = {};
-  for (const [value, weight] of [[a, wa], [b, wb], [c, wc], [d, wd]]) {
-    sums[value >> 8] = (sums[value >> 8] ?? 0) + weight * (value & 255);
-  }
-  const ranked = Object.entries(sums).sort((p, q) => q[1] - p[1]);
-  return shades[ranked[0][0]][Math.round(ranked[0][1] - ranked[1][1])];
-}
-
-/** Segments [x, y, x, y, ...] between the classes, in data coordinates: one step of marching squares a cell. */
-function boundary(map) {
-  const { z } = map;
-  const [ny, nx] = [z.length, z[0].length];
-  const within = (k, count) => Math.min(Math.max(k, 0), count - 1);
-  const segments = [];
-  // From -1 to reach the outer rim of the outermost pixels, where values are repeated.
-  for (let j = -1; j < ny; j += 1) {
-    for (let i = -1; i < nx; i += 1) {
-      const corners = [[i, j], [i + 1, j], [i + 1, j + 1], [i, j + 1]].map(([p, q]) => ({
-        x: Math.min(Math.max(p, -0.5), nx - 0.5), y: Math.min(Math.max(q, -0.5), ny - 0.5), value: z[within(q, ny)][within(p, nx)],
-      }));
-      const found = crossings(corners);
-      if (found.length === 2) segments.push(...found[0], ...found[1]);
-      else if (found.length) {
-        const centre = [0, 1].map((k) => found.reduce((sum, point) => sum + point[k], 0) / found.length);
-        for (const point of found) segments.push(...point, ...centre);
-      }
-    }
-  }
-  return Float64Array.from(segments, (at, k) => (k % 2 ? map.y0 + map.dy * at : map.x0 + map.dx * at));
-}
-
-function crossings(corners) {
-  if (corners.every(({ value }) => value >> 8 === corners[0].value >> 8)) return [];
-  return corners.flatMap((a, k) => {
-    const b = corners[(k + 1) % 4];
-    if (a.value >> 8 === b.value >> 8) return [];
-    const [ma, mb] = [a.value & 255, b.value & 255];
-    const t = ma + mb ? ma / (ma + mb) : 0.5;
-    return [[a.x + (b.x - a.x) * t, a.y + (b.y - a.y) * t]];
-  });
-}
-
-/** Puts the map under the axes as they are now: after a drawing, a resize, and while one zooms. */
-function placeMap(card) {
-  const { canvas, map, plot } = card;
-  const axes = plot._fullLayout;
-  if (!map || !axes?.xaxis) return;
-  const { xaxis, yaxis } = axes;
-  const ratio = Math.min(window.devicePixelRatio || 1, 2);
-  const [width, height] = [xaxis._length, yaxis._length];
-  Object.assign(canvas.style, {
-    left: `${xaxis._offset}px`, top: `${yaxis._offset}px`, width: `${width}px`, height: `${height}px`,
-  });
-  Object.assign(canvas, { width: Math.round(width * ratio), height: Math.round(height * ratio) }); // also clears it
-  const pen = canvas.getContext("2d");
-  const [x, y] = [(at) => xaxis.l2p(at) * ratio, (at) => yaxis.l2p(at) * ratio];
-  const [left, right] = [x(map.x0 - map.dx / 2), x(map.x0 + map.dx * (map.nx - 0.5))];
-  const [first, last] = [y(map.y0 - map.dy / 2), y(map.y0 + map.dy * (map.ny - 0.5))];
-  pen.imageSmoothingQuality = "high";
-  pen.setTransform((right - left) / map.picture.width, 0, 0, (last - first) / map.picture.height, left, first); // rows may run upwards
-  pen.drawImage(map.picture, 0, 0);
-  pen.setTransform(1, 0, 0, 1, 0, 0);
-  pen.beginPath();
-  for (let k = 0; k < map.segments.length; k += 4) {
-    pen.moveTo(x(map.segments[k]), y(map.segments[k + 1]));
-    pen.lineTo(x(map.segments[k + 2]), y(map.segments[k + 3]));
-  }
-  Object.assign(pen, { strokeStyle: map.ink, lineWidth: map.width * ratio, lineCap: "round" });
-  pen.stroke();
 }
 
 // --- CSV -------------------------------------------------------------------------------------------------------------------------

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from wdviz.experiments import overfitting
-from wdviz.runs import PoolFull
+from wdviz.pool import PoolFull
 from wdviz.ui import controls, live, panels, prose, stage, words
 
 st.title("What does weight decay do to a network that memorises?", anchor=False)

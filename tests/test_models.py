@@ -18,8 +18,8 @@ from wdviz.models import feedforward, layers
 from wdviz.settings import SPECS, Choice, Program
 
 rng = np.random.default_rng(0)
-X = rng.normal(2.0, 3.0, size=(24, 5)).astype("float32")  # batches with a mean and spread of their own
-UP = rng.normal(size=(24, 5)).astype("float32")  # what the outputs are weighted by before the gradient is taken
+X: Any = rng.normal(2.0, 3.0, size=(24, 5)).astype("float32")  # batches with a mean and spread of their own
+UP: Any = rng.normal(size=(24, 5)).astype("float32")  # what the outputs are weighted by before the gradient is taken
 NETWORK = Program("classification", inputs=5, outputs=3, n_train=24, n_validation=4, n_test=4, hidden=(8, 6))
 
 
@@ -65,6 +65,7 @@ def test_activations_are_their_formulas_with_their_slopes():
 def equinox_norm(scale: np.ndarray, shift: np.ndarray) -> tuple[Any, Any]:
     norm, state = eqx.nn.make_with_state(eqx.nn.BatchNorm)(5, "batch", momentum=0.9, mode="batch")
     # Equinox 0.13 gathers the variance from 1 but divides as if from 0, which biases it for the first steps; from 0 it is unbiased.
+    assert norm.batch_state_index is not None
     state = state.set(norm.batch_state_index, (jnp.zeros(5), jnp.zeros(5)))
     return eqx.tree_at(lambda n: (n.weight, n.bias), norm, (jnp.asarray(scale), jnp.asarray(shift))), state
 
@@ -73,7 +74,7 @@ def over_batch(norm: Any) -> Any:
     return jax.vmap(norm, in_axes=(0, None), out_axes=(0, None), axis_name="batch")
 
 
-def batches(count: int) -> list[np.ndarray]:
+def batches(count: int) -> list[Any]:
     draw = np.random.default_rng(4)
     return [draw.normal(1 + i, 2, size=(16, 5)).astype("float32") for i in range(count)]
 

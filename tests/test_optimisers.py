@@ -147,7 +147,7 @@ def rates(schedule: str, peak: float, steps: int) -> np.ndarray:
 @pytest.mark.parametrize("steps", [1, 10, 57])
 def test_cosine_is_that_of_optax(steps):
     schedule = optax.cosine_decay_schedule(0.3, steps)
-    np.testing.assert_allclose(rates("cosine", 0.3, steps), [schedule(t) for t in range(steps)], atol=1e-7)
+    np.testing.assert_allclose(rates("cosine", 0.3, steps), np.array([schedule(t) for t in range(steps)]), atol=1e-7)
 
 
 @pytest.mark.parametrize("steps", [1, 9, 10, 57, 200])
@@ -160,7 +160,7 @@ def test_warm_up_rises_over_a_tenth_of_the_steps_and_falls_as_a_cosine(steps):
     if steps > 10:
         rising = optax.linear_schedule(0.3 / rise, 0.3, max(1, rise - 1))
         peer = optax.join_schedules([rising, optax.cosine_decay_schedule(0.3, steps - rise)], [rise])
-        np.testing.assert_allclose(rates("warm-up", 0.3, steps), [peer(t) for t in range(steps)], atol=1e-7)
+        np.testing.assert_allclose(rates("warm-up", 0.3, steps), np.array([peer(t) for t in range(steps)]), atol=1e-7)
 
 
 @settings(max_examples=15, deadline=None)

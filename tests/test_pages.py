@@ -4,6 +4,7 @@ import json
 import math
 import struct
 from dataclasses import fields
+from typing import Any
 
 import pytest
 from streamlit.testing.v1 import AppTest
@@ -106,7 +107,9 @@ def test_values_from_outside_never_break_the_page():
     assert stage(app)["panels"]
 
 
-@pytest.mark.parametrize(("name", "value"), [("learning_rate", math.nan), ("dropout", 7.0), ("decay", -1.0), ("steps", True), ("seeds", 10**9), ("width", 7)])
+@pytest.mark.parametrize(
+    ("name", "value"), [("learning_rate", math.nan), ("dropout", 7.0), ("decay", -1.0), ("steps", True), ("seeds", 10**9), ("width", 7)]
+)
 def test_a_forged_widget_value_gives_the_default_and_a_note(name: str, value: object, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(controls, "_value", lambda asked: value if asked == name else controls.DEFAULTS[asked])
     chosen, notes = controls.settings()
@@ -146,13 +149,15 @@ def test_every_setting_has_one_control_under_its_own_name():
 
 def test_moving_any_numeric_control_compiles_nothing():
     app = opened()
-    app.get("button_group")[0].set_value(["dropout", "early stopping", "input noise", "l1", "label smoothing"]).run()
+    pills: Any = app.get("button_group")[0]
+    pills.set_value(["dropout", "early stopping", "input noise", "l1", "label smoothing"]).run()
     app.selectbox(key="optimiser").set_value("momentum").run()
     with count_compilations() as compiled:
         for name, spec in SPECS.items():
             if isinstance(spec, Number):
                 widget = app.select_slider(key=name) if spec.grid else app.slider(key=name)
-                other = spec.grid[len(spec.grid) // 3] if spec.grid else type(widget.value)(spec.low + spec.step * ((spec.high - spec.low) // spec.step // 3))
+                steps = (spec.high - spec.low) // (spec.step or 1) // 3
+                other = spec.grid[len(spec.grid) // 3] if spec.grid else round(spec.low + steps * spec.step, 6)
                 assert other != widget.value, name
                 widget.set_value(other).run()
                 assert not app.exception, name

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -16,7 +18,7 @@ quick = settings(max_examples=30, deadline=None)
 NORMED = ("weight", "bias", "scale", "shift")
 NETWORK = {"layer1": NORMED, "layer2": NORMED, "output": ("weight", "bias")}
 KEY = jax.random.key(0)
-X = np.random.default_rng(0).normal(size=(500, 40)).astype("float32")
+X: Any = np.random.default_rng(0).normal(size=(500, 40)).astype("float32")
 
 
 # What decays

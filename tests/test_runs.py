@@ -16,8 +16,9 @@ import pytest
 
 from tests.helpers import count_compilations
 from wdviz import datasets, runs
-from wdviz.results import History
-from wdviz.runs import Cache, FairPool, PoolFull, Run, Sweep
+from wdviz.pool import FairPool, PoolFull
+from wdviz.results import SPLITS, History
+from wdviz.runs import Cache, Run, Sweep
 from wdviz.settings import SPECS, Number, Settings
 
 PATIENCE = 30  # seconds after which a test that waits has failed; a test that passes does not wait
@@ -83,7 +84,7 @@ class Steered(Executor):
 def history(mark: float = 0.0) -> History:
     """A history that can be told by its last loss, for tests that do not train."""
     one = np.array([mark])
-    curves = {split: one for split in ("train", "validation", "test")}
+    curves: dict[str, np.ndarray] = dict.fromkeys(SPLITS, one)
     return History(one, curves, curves, one, one, one[:, None], one[:, None], one, ("output",), 0, {}, {}, one[:, None])
 
 
@@ -345,7 +346,8 @@ def test_runs_known_already_come_at_once(quick):
     cache, chosen = Cache(), names(3)
     hands = Steered()
     first = Sweep(chosen[:2], hands, cache)
-    hands.run(0), hands.run(1)
+    hands.run(0)
+    hands.run(1)
     list(first.finished())
 
     again = Sweep(chosen, hands, cache)
@@ -386,10 +388,12 @@ def test_time_left_follows_the_pace(quick, monkeypatch):
     sweep = Sweep(names(4), hands, Cache())
     assert sweep.seconds_left is None
     now = 106.0
-    hands.run(0), hands.run(1)
+    hands.run(0)
+    hands.run(1)
     sweep.wait()
     assert sweep.seconds_left == 2 * 6 / 2
-    hands.run(2), hands.run(3)
+    hands.run(2)
+    hands.run(3)
     sweep.wait()
     assert sweep.seconds_left == 0
 

@@ -131,7 +131,7 @@ def test_settings_give_the_amounts_and_the_layers():
 def test_shrink_per_step_of_each_kind_of_decay():
     chosen = Settings(learning_rate=0.1, decay=0.5, momentum=0.9, optimiser="sgd", decay_kind="coupled")
     assert shrink_per_step(chosen) == pytest.approx(0.05)
-    assert shrink_per_step(replace(chosen, optimiser="momentum")) == pytest.approx(0.5)
+    assert shrink_per_step(replace(chosen, optimiser="momentum")) == pytest.approx(1 - 0.9**0.5)  # it swings
     assert shrink_per_step(replace(chosen, optimiser="adam")) is None
     for name in ("sgd", "momentum", "adam"):
         assert shrink_per_step(replace(chosen, optimiser=name, decay_kind="decoupled")) == pytest.approx(0.05)

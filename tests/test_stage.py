@@ -1,4 +1,4 @@
-"""The stage's payload and the three files that it serves."""
+"""The stage's payload and the files that it serves."""
 
 from __future__ import annotations
 

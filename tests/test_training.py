@@ -35,7 +35,7 @@ def assert_equal(a: Any, b: Any) -> None:
 @pytest.fixture(scope="module")
 def overfit() -> tuple[dict[str, Any], Hyperparameters, History]:
     """A run that overfits and is stopped early, with its data and amounts."""
-    data = random_data(EVERYTHING, n_train=20, noise=2.0)
+    data = random_data(EVERYTHING, seed=2, n_train=20, noise=2.0)
     hyper = Hyperparameters(learning_rate=0.02, steps=400, patience=60)
     return data, hyper, train(EVERYTHING, hyper, data)
 
@@ -228,6 +228,13 @@ def test_the_penalty_is_that_of_numpy(decay_on):
     assert history.penalty[-1] == pytest.approx(0.5 * 0.3 * squares, rel=1e-5)
 
 
+def test_the_shrink_is_what_decay_alone_would_leave():
+    history = train(LINE, Hyperparameters(decay=0.5, learning_rate=0.1, steps=100), random_data(LINE))
+    rates = 0.1 * (1 + np.cos(np.pi * np.arange(100) / 100)) / 2
+    left = np.cumprod(np.append(1, 1 - rates * 0.5))
+    np.testing.assert_allclose(history.shrink, left[history.steps], rtol=1e-4)
+
+
 def test_batch_norm_is_evaluated_with_running_statistics():
     program = replace(LINE, hidden=(6,), regularisers=("batch norm",), batch_size=16, checkpoints=4)
     data = random_data(program)
@@ -247,6 +254,7 @@ def test_batch_norm_is_evaluated_with_running_statistics():
 def test_early_stopping_keeps_the_weights_with_the_lowest_validation_loss(overfit):
     data, _, history = overfit
     assert history.kept == np.argmin(history.losses["validation"])
+    assert history.kept not in (np.argmin(history.losses["train"]), np.argmin(history.losses["test"]))  # or it could be either's minimum
     assert 0 < history.kept < len(history.steps) - 1
     p = softmax(forward(history.params, data["x_validation"]))
     assert log_loss(data["y_validation"], p, labels=range(4)) == pytest.approx(history.losses["validation"].min(), rel=1e-5)

@@ -32,9 +32,9 @@ class Number:
 
     def check(self, name: str, value: Any) -> None:
         whole = isinstance(self.step, int) and not self.grid
-        if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not -math.inf < value < math.inf:
             raise ValueError(f"{name} is {value!r}; it must be a finite number from {self.low:g} to {self.high:g}")
-        if whole and value != int(value):
+        if whole and not isinstance(value, int):
             raise ValueError(f"{name} is {value!r}; it must be a whole number from {self.low:g} to {self.high:g}")
         if not self.low <= value <= self.high:
             raise ValueError(f"{name} is {value!r}; it must be from {self.low:g} to {self.high:g}")
@@ -51,7 +51,8 @@ class Choice:
     needs: str = ""
 
     def check(self, name: str, value: Any) -> None:
-        if isinstance(value, bool) or value not in self.options:
+        # 2.0 == 2, but a float is no number of layers.
+        if value not in self.options or type(value) not in map(type, self.options):
             raise ValueError(f"{name} is {value!r}; it must be one of {', '.join(map(str, self.options))}")
 
 
@@ -65,7 +66,7 @@ class Several(Choice):
 
 
 def _grid(low: int, high: int, mantissas: tuple[float, ...]) -> tuple[float, ...]:
-    return tuple(float(f"{m}e{e}") for e in range(low, high) for m in mantissas) + (float(f"1e{high}"),)
+    return (*(float(f"{m}e{e}") for e in range(low, high) for m in mantissas), float(f"1e{high}"))
 
 
 DATASETS = ("moons", "circles", "gaussians", "xor", "spirals", "sine", "digits", "breast cancer", "wine", "iris", "penguins", "diabetes")
@@ -85,35 +86,133 @@ class Settings:
         ValueError: for a value that is not allowed; the message names the value and what is allowed.
     """
 
-    dataset: str = _of(Choice("Data set", "Toy sets are drawn afresh for each seed; real ones are split afresh.", "Data", DATASETS), "moons")
+    dataset: str = _of(
+        Choice("Data set", "Toy sets are drawn afresh for each seed; real ones are split afresh.", "Data", DATASETS), "moons"
+    )
     n_train: int = _of(Number("Training points", "How many examples the network may learn from.", "Data", 4, MAX_TRAIN, 1), 50)
-    noise: float = _of(Number("Noise", "Spread of the toy sets' points around their shape; for real sets, of noise added to the scaled training inputs.", "Data", 0, 1, 0.01), 0.2)
-    flip: float = _of(Number("Flipped labels", "Share of the training labels that are replaced by a wrong one.", "Data", 0, 0.5, 0.01), 0.15)
+    noise: float = _of(
+        Number(
+            "Noise",
+            "Spread of the toy sets' points around their shape; for real sets, of noise added to the scaled training inputs.",
+            "Data",
+            0,
+            1,
+            0.01,
+        ),
+        0.2,
+    )
+    flip: float = _of(
+        Number("Flipped labels", "Share of the training labels that are replaced by a wrong one.", "Data", 0, 0.5, 0.01), 0.15
+    )
     seed: int = _of(Number("Seed", "The same seed gives the same data, start and curves.", "Data", 0, 9999, 1), 0)
 
-    model: str = _of(Choice("Model", "A linear model, or a feedforward network with hidden layers.", "Network", ("feedforward", "linear")), "feedforward")
+    model: str = _of(
+        Choice("Model", "A linear model, or a feedforward network with hidden layers.", "Network", ("feedforward", "linear")), "feedforward"
+    )
     width: int = _of(Choice("Hidden units", "Units in each hidden layer.", "Network", (4, 8, 16, 32, 48, 64, 128)), 64)
     depth: int = _of(Choice("Hidden layers", "How many hidden layers.", "Network", (1, 2, 3, 4)), 2)
-    activation: str = _of(Choice("Activation", "The non-linear function of each hidden unit.", "Network", ("relu", "tanh", "gelu", "sigmoid")), "relu")
+    activation: str = _of(
+        Choice("Activation", "The non-linear function of each hidden unit.", "Network", ("relu", "tanh", "gelu", "sigmoid")), "relu"
+    )
 
-    decay: float = _of(Number("Weight decay", "How strongly the weights are pulled to zero; 0 is none.", "Decay", 0, 100, grid=(0.0, *_grid(-4, 2, (1, 2, 3, 5, 7)))), 2.0)
-    decay_kind: str = _of(Choice("Kind of decay", "Decoupled: shrink the weights directly (SGDW, AdamW). Coupled: add decay x weight to the gradient (L2).", "Decay", ("decoupled", "coupled")), "decoupled")
+    decay: float = _of(
+        Number(
+            "Weight decay",
+            "How strongly the weights are pulled to zero; 0 is none.",
+            "Decay",
+            0,
+            100,
+            grid=(0.0, *_grid(-4, 2, (1, 2, 3, 5, 7))),
+        ),
+        2.0,
+    )
+    decay_kind: str = _of(
+        Choice(
+            "Kind of decay",
+            "Decoupled: shrink the weights directly (SGDW, AdamW). Coupled: add decay x weight to the gradient (L2).",
+            "Decay",
+            ("decoupled", "coupled"),
+        ),
+        "decoupled",
+    )
     decay_on: str = _of(Choice("What decays", "Usually the weights only: biases and norm scales are spared.", "Decay", DECAY_ON), "weights")
 
     optimiser: str = _of(Choice("Optimiser", "How a gradient becomes a step.", "Training", ("adam", "momentum", "sgd")), "adam")
-    learning_rate: float = _of(Number("Learning rate", "Size of each step (the peak, where a schedule changes it).", "Training", 1e-4, 10, grid=_grid(-4, 1, (1, 2, 3, 5, 7))), 0.03)
-    momentum: float = _of(Number("Momentum", "Share of the last step that is kept; used by the momentum optimiser only.", "Training", 0, 0.99, 0.01), 0.9)
-    schedule: str = _of(Choice("Schedule", "How the learning rate changes over training.", "Training", ("cosine", "constant", "warm-up")), "cosine")
+    learning_rate: float = _of(
+        Number(
+            "Learning rate",
+            "Size of each step (the peak, where a schedule changes it).",
+            "Training",
+            1e-4,
+            10,
+            grid=_grid(-4, 1, (1, 2, 3, 5, 7)),
+        ),
+        0.03,
+    )
+    momentum: float = _of(
+        Number("Momentum", "Share of the last step that is kept; used by the momentum optimiser only.", "Training", 0, 0.99, 0.01), 0.9
+    )
+    schedule: str = _of(
+        Choice("Schedule", "How the learning rate changes over training.", "Training", ("cosine", "constant", "warm-up")), "cosine"
+    )
     steps: int = _of(Number("Training steps", "How often the weights are updated.", "Training", 10, MAX_STEPS, 10), 800)
-    batch_size: int = _of(Choice("Batch size", "Examples in each step; all of them where there are not more.", "Training", (16, 32, 64, 128, 256, 512)), 64)
+    batch_size: int = _of(
+        Choice("Batch size", "Examples in each step; all of them where there are not more.", "Training", (16, 32, 64, 128, 256, 512)), 64
+    )
     seeds: int = _of(Number("Seeds", "How many repetitions, each with its own data, start and batches.", "Training", 1, 20, 1), 5)
 
     regularisers: tuple[str, ...] = _of(Several("Also use", "Other regularisers, used in both arms.", "Regularisers", REGULARISERS), ())
-    dropout: float = _of(Number("Dropout rate", "Chance that a hidden unit is left out of a training step.", "Regularisers", 0, 0.9, 0.05, needs="dropout"), 0.3)
-    l1: float = _of(Number("L1 strength", "Pulls each weight to exactly zero by learning rate x strength a step.", "Regularisers", 0, 1, grid=(0.0, *_grid(-5, 0, (1, 2, 5)))), 1e-3)
-    input_noise: float = _of(Number("Input noise", "Standard deviation of fresh noise on the inputs at each training step.", "Regularisers", 0, 2, 0.05, needs="input noise"), 0.2)
-    label_smoothing: float = _of(Number("Label smoothing", "Share of each label that is spread evenly over all classes.", "Regularisers", 0, 0.9, 0.05, needs="label smoothing"), 0.1)
-    patience: int = _of(Number("Patience", "Steps without a lower validation loss before training stops.", "Regularisers", 10, MAX_STEPS, 10, needs="early stopping"), 200)
+    dropout: float = _of(
+        Number("Dropout rate", "Chance that a hidden unit is left out of a training step.", "Regularisers", 0, 0.9, 0.05, needs="dropout"),
+        0.3,
+    )
+    l1: float = _of(
+        Number(
+            "L1 strength",
+            "Pulls each weight to exactly zero by learning rate x strength a step.",
+            "Regularisers",
+            0,
+            1,
+            grid=(0.0, *_grid(-5, 0, (1, 2, 5))),
+        ),
+        1e-3,
+    )
+    input_noise: float = _of(
+        Number(
+            "Input noise",
+            "Standard deviation of fresh noise on the inputs at each training step.",
+            "Regularisers",
+            0,
+            2,
+            0.05,
+            needs="input noise",
+        ),
+        0.2,
+    )
+    label_smoothing: float = _of(
+        Number(
+            "Label smoothing",
+            "Share of each label that is spread evenly over all classes.",
+            "Regularisers",
+            0,
+            0.9,
+            0.05,
+            needs="label smoothing",
+        ),
+        0.1,
+    )
+    patience: int = _of(
+        Number(
+            "Patience",
+            "Steps without a lower validation loss before training stops.",
+            "Regularisers",
+            10,
+            MAX_STEPS,
+            10,
+            needs="early stopping",
+        ),
+        200,
+    )
 
     def __post_init__(self) -> None:
         for name, spec in SPECS.items():
@@ -178,13 +277,19 @@ class Hyperparameters:
 def shrink_per_step(settings: Settings) -> float | None:
     """Share of a weight that decay alone removes in one step at the peak learning rate; None where there is no fixed share.
 
-    Decoupled, and coupled with plain SGD: learning rate x decay. Coupled with momentum mu: learning rate x decay / (1 - mu) once
-    the momentum has built up. Coupled with Adam: none, since Adam rescales the penalty's gradient (Loshchilov & Hutter 2019).
+    Decoupled, and coupled with plain SGD: learning rate x decay. Coupled with momentum mu the weight obeys
+    w[t+1] = (1 + mu - learning rate x decay) w[t] - mu w[t-1], and shrinks by 1 - the larger root's size once the momentum has built
+    up: about learning rate x decay / (1 - mu) where that is small, at most 1 - sqrt(mu), and negative where it diverges. Coupled with
+    Adam: none, since Adam rescales the penalty's gradient (Loshchilov & Hutter 2019).
     """
     rate = settings.learning_rate * settings.decay
     if settings.decay_kind == "decoupled" or settings.optimiser == "sgd":
         return rate
-    return rate / (1 - settings.momentum) if settings.optimiser == "momentum" else None
+    if settings.optimiser == "adam":
+        return None
+    half_trace = (1 + settings.momentum - rate) / 2
+    inner = half_trace**2 - settings.momentum
+    return 1 - (abs(half_trace) + math.sqrt(inner) if inner >= 0 else math.sqrt(settings.momentum))
 
 
 def half_life(shrink: float) -> float:

@@ -53,7 +53,9 @@ def compiled(program: Program) -> Callable[[Any, Any], Any]:
             if program in _programs:
                 _programs.move_to_end(program)
                 return _programs[program]
-        shapes = jax.tree.map(lambda a: jax.ShapeDtypeStruct(a.shape, a.dtype), (_amounts(program, Hyperparameters(steps=1)), _shapes(program)))
+        shapes = jax.tree.map(
+            lambda a: jax.ShapeDtypeStruct(a.shape, a.dtype), (_amounts(program, Hyperparameters(steps=1)), _shapes(program))
+        )
         function = jax.jit(lambda amounts, data: _run(program, amounts, data)).lower(*shapes).compile()
         with _guard:
             _programs[program] = function
@@ -126,7 +128,13 @@ def _run(program: Program, amounts: dict[str, Any], data: dict[str, Array]) -> d
         "shrink": jnp.ones((), program.precision),
         "step_losses": jnp.full(program.max_steps, jnp.nan, program.precision),
         "stopped": jnp.bool_(False),
-        "kept": {"loss": jnp.asarray(jnp.inf, program.precision), "index": jnp.int32(0), "step": jnp.int32(0), "params": params, "state": state},
+        "kept": {
+            "loss": jnp.asarray(jnp.inf, program.precision),
+            "index": jnp.int32(0),
+            "step": jnp.int32(0),
+            "params": params,
+            "state": state,
+        },
     }
     step = _stepper(program, amounts, data, jax.random.fold_in(key, 1))
     early = "early stopping" in program.regularisers

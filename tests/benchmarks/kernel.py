@@ -139,9 +139,10 @@ def contenders(workload: Workload) -> dict[str, Callable[[Job], Records | None]]
 
 
 def fastest(options: dict[str, Callable[[Job], Any]], job: Job) -> dict[str, Callable[[Job], Any]]:
-    """The one with the lowest time of two short runs, after a first one that counts for nothing."""
-    job = replace(job, settings=replace(job.settings, steps=150))
-    best = {name: min([timed(functools.partial(run, job))[0] for _ in range(3)][1:]) for name, run in options.items()}
+    """The one with the lowest time of several short runs, in turns, after a first one that counts for nothing."""
+    job = replace(job, settings=replace(job.settings, steps=60))
+    turns = [{name: timed(functools.partial(run, job))[0] for name, run in options.items()} for _ in range(5)]
+    best = {name: min(turn[name] for turn in turns[1:]) for name in options}
     name = min(best, key=lambda n: best[n])
     return {name: options[name]}
 

@@ -49,15 +49,17 @@ document.addEventListener("keydown", () => { bench.pressed = performance.now(); 
 
 FIGURES = "document.querySelectorAll('.wd-stage .js-plotly-plot, .wd-stage canvas:not([hidden])')"
 
-# Marks every figure, and looks at each of them in every frame from then on. A map is blank where its middle is transparent.
+# Marks every figure, and looks at each of them in every frame from then on. A figure without traces is blank, and a map with a
+# transparent middle.
 WATCH = f"""() => {{
   const nodes = [...{FIGURES}];
   const blank = (node) => {{
     const box = node.getBoundingClientRect();
     if (!node.isConnected || !box.width || !box.height) return true;
-    if (node.tagName !== "CANVAS") return !node.querySelector(".main-svg .plot")?.children.length;
+    if (node.tagName !== "CANVAS") return !node.querySelector(".main-svg .cartesianlayer .trace");
     return !node.getContext("2d").getImageData(node.width >> 1, node.height >> 1, 1, 1).data[3];
   }};
+  if (!nodes.length || nodes.some(blank)) throw new Error("a figure is blank before the first key");
   nodes.forEach((node) => {{ node.benchMark = true; }});
   Object.assign(bench, {{ nodes, frames: 0, blanks: 0 }});
   const look = () => {{ bench.frames += 1; bench.blanks += nodes.filter(blank).length; requestAnimationFrame(look); }};
@@ -155,7 +157,7 @@ def walk(browser: Browser, url: str, key: str, count: int, moves: Moves) -> None
         received: list[int] = []
         page.wait_for_function(IDLE)
         count_bytes(page, received)
-        page.get_by_test_id("stMain").get_by_role("slider", name="Weight decay", exact=True).focus()
+        page.get_by_test_id("stMain").get_by_role("slider", name="Weight decay").focus()
         page.wait_for_timeout(500)
         page.evaluate(WATCH)
         for _ in range(count):

@@ -174,10 +174,11 @@ class JaxLoop:
         return jax.tree.map(np.asarray, records)  # only here does the loop wait for results
 
 
-def _mlp(job: Job, l2: float, epochs: int) -> MLPClassifier:
+def _mlp(job: Job, l2: float, epochs: int) -> Any:
     """L2 in the convention of optax: scikit-learn divides its `alpha` by the number of points in the batch."""
     size = min(job.settings.batch_size, len(job.x))
-    return MLPClassifier(
+    classifier: Any = MLPClassifier  # its inferred signature takes texts only for `batch_size`
+    return classifier(
         job.settings.hidden,
         alpha=l2 * size,
         batch_size=size,

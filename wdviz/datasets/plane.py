@@ -71,7 +71,7 @@ def _surface(split: Split, size: int) -> Plane:
     projected = split.inputs > 2
     if projected:
         origin, directions, shares = _principal(train)
-        labels = (_title("first", shares[0]), _title("second", shares[1]))
+        labels = (_title(1, shares[0]), _title(2, shares[1]))
     else:
         origin, directions = np.zeros(2, np.float32), np.eye(2, dtype=np.float32)
         labels = (split.feature_names[0], split.feature_names[1])
@@ -101,8 +101,8 @@ def _principal(x: Array) -> tuple[Array, Array, tuple[float, float]]:
     return mean.astype(np.float32), directions.astype(np.float32), (float(values[0] ** 2 / total), float(values[1] ** 2 / total))
 
 
-def _title(which: str, share: float) -> str:
-    return f"{which} principal component ({100 * share:.0f} % of the variance)"
+def _title(which: int, share: float) -> str:
+    return f"principal component {which} ({100 * share:.0f} %)"
 
 
 def _range(values: Numbers) -> tuple[float, float]:

@@ -92,8 +92,7 @@ def compare(settings: Settings, results: Mapping[Run, History]) -> Comparison | 
 
 def run(settings: Settings) -> Comparison:
     """Train both arms with all seeds and wait: the experiment as a library call."""
-    sweep = runs.sweep(planned(settings))
-    comparison = compare(settings, dict(sweep.finished()))
+    comparison = compare(settings, runs.sweep(planned(settings)).wait_all())
     assert comparison is not None
     return comparison
 

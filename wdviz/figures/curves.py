@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
@@ -53,7 +54,10 @@ def minimised(arm: Arm, *, unit: str = "nats") -> go.Figure:
     history = arm.histories[0]
     fig = go.Figure()
     colour = palette.ARMS[arm.name]
-    parts = (("data loss", history.losses["train"], palette.tint(colour, 0.75), ""), ("penalty", history.penalty, palette.tint(colour, 0.25), "/"))
+    parts = (
+        ("data loss", history.losses["train"], palette.tint(colour, 0.75), ""),
+        ("penalty", history.penalty, palette.tint(colour, 0.25), "/"),
+    )
     for name, y, fill, pattern in parts:
         fig.add_scatter(
             x=history.steps,
@@ -115,7 +119,7 @@ def norms(arms: Sequence[Arm], layer: int, *, pure_shrink: bool) -> go.Figure:
     top = float(reference.max()) * 1.2 or 1.0 if reference.size else 1.0
     _label_ends(fig, ends, (0.0, top))
     fig.update_yaxes(title="norm of the weights", range=[0, top])
-    return _over_training(fig, "Norm of a layer's weights", arms)
+    return _over_training(fig, "Norm of a layer's weights", arms).update_xaxes(nticks=4)
 
 
 def _add_seeds(fig: go.Figure, arm: Arm, curve: Curve, split: str, what: str) -> float:
@@ -127,7 +131,14 @@ def _add_seeds(fig: go.Figure, arm: Arm, curve: Curve, split: str, what: str) ->
         # One trace for all seeds, with gaps between them: fewer objects to draw.
         x = np.concatenate([np.r_[h.steps, np.nan] for h in arm.histories]).astype(np.float32)
         y = np.concatenate([np.r_[r, np.nan] for r in runs]).astype(np.float32)
-        fig.add_scatter(x=x, y=y, mode="lines", line={"color": palette.tint(colour, 0.28), "width": 1, "dash": dash}, hoverinfo="skip", name=f"{arm.name}, seeds")
+        fig.add_scatter(
+            x=x,
+            y=y,
+            mode="lines",
+            line={"color": palette.tint(colour, 0.28), "width": 1, "dash": dash},
+            hoverinfo="skip",
+            name=f"{arm.name}, seeds",
+        )
     padded = np.array([np.r_[r, np.full(len(steps) - len(r), np.nan)] for r in runs])
     count = np.isfinite(padded).sum(0)
     middle = np.median(np.nan_to_num(padded, posinf=0, neginf=0), axis=0)
@@ -173,8 +184,9 @@ def _label_ends(fig: go.Figure, ends: list[tuple[str, str, float]], span: tuple[
 
 def _over_training(fig: go.Figure, title: str, arms: Sequence[Arm]) -> go.Figure:
     last = max(int(h.steps[-1]) for arm in arms for h in arm.histories)
-    longest = max((len(a.text) for a in fig.layout.annotations), default=0)
-    fig.update_xaxes(title="training step", range=[0, last], zeroline=False, nticks=4, tickangle=0)
+    annotations: Any = fig.layout["annotations"]
+    longest = max((len(a.text) for a in annotations), default=0)
+    fig.update_xaxes(title="training step", range=[0, last], zeroline=False, nticks=5, tickangle=0)
     return fig.update_layout(
         title=palette.title(title),
         showlegend=False,

@@ -11,6 +11,7 @@ from wdviz.figures import palette
 from wdviz.results import Arm
 
 LEVELS = 256  # steps of sureness for each class in a decision map
+CROWD = 120  # training points beyond which marks are drawn smaller
 FULL_SCALE = 2.0  # standard deviations from the mean at which a map of predicted values is saturated
 
 
@@ -40,9 +41,11 @@ def decision(arm: Arm, split: Split, plane: Plane, *, test_points: bool = False)
     if test_points:
         _add_points(fig, split, plane, "test")
     _add_points(fig, split, plane, "train")
+    # Names as short as digits would otherwise stand in two wide columns.
+    many: dict[str, object] = {"entrywidth": 42, "entrywidthmode": "pixels"} if len(split.classes) > 4 else {}
     fig.update_layout(
         title=palette.title(f"What the network answers, {palette.ARM_NAMES[arm.name]}"),
-        legend={"orientation": "h", "y": 1.01, "yanchor": "bottom", "x": 0, "font": {"size": 11}, "itemsizing": "constant"},
+        legend={"orientation": "h", "y": 1.01, "yanchor": "bottom", "x": 0, "font": {"size": 11}, "itemsizing": "constant"} | many,
         margin={"l": 52, "r": 12, "t": 34, "b": 44},
     )
     x, y = plane.x, plane.y
@@ -93,9 +96,15 @@ def _add_points(fig: go.Figure, split: Split, plane: Plane, which: str) -> None:
         # A value has no class: on a map the side of the mean picks the mark, on a curve all points look alike.
         labels = np.zeros(len(points), int) if split.inputs == 1 else (labels > 0).astype(int)
         classes = ("training point",) if split.inputs == 1 else ("below the mean", "above the mean")
+    size = 9 if len(points) <= CROWD else 7
     for i, name in enumerate(classes):
         mine = labels == i
-        marker = {"color": palette.CLASS_COLOURS[i], "symbol": palette.CLASS_SYMBOLS[i], "size": 9, "line": {"color": palette.PALE, "width": 1.5}}
+        marker = {
+            "color": palette.CLASS_COLOURS[i],
+            "symbol": palette.CLASS_SYMBOLS[i],
+            "size": size,
+            "line": {"color": palette.PALE, "width": 1.5},
+        }
         if not train:
             marker |= {"size": 5, "opacity": 0.75, "line": {"color": palette.PALE, "width": 0.5}}
         fig.add_scatter(
@@ -114,8 +123,8 @@ def _add_points(fig: go.Figure, split: Split, plane: Plane, which: str) -> None:
                 x=points[flipped, 0],
                 y=points[flipped, 1],
                 mode="markers",
-                marker={"symbol": "circle-open", "size": 17, "color": colour, "line": {"color": colour, "width": width}},
-                name="flipped label",
+                marker={"symbol": "circle-open", "size": size + 8, "color": colour, "line": {"color": colour, "width": width}},
+                name="flipped label" if len(classes) <= 4 else "flipped",
                 showlegend=shown,
                 hoverinfo="skip",
             )

@@ -32,7 +32,14 @@ def init(program: Program, key: Array) -> tuple[Tree, Tree]:
 
 
 def apply(
-    program: Program, params: Tree, state: Tree, x: Array, *, valid: Array | None = None, key: Array | None = None, dropout: Array | float = 0.0
+    program: Program,
+    params: Tree,
+    state: Tree,
+    x: Array,
+    *,
+    valid: Array | None = None,
+    key: Array | None = None,
+    dropout: Array | float = 0.0,
 ) -> tuple[Array, Tree]:
     """x (n, inputs) -> logits or predictions (n, outputs), and the new running statistics.
 

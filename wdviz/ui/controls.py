@@ -49,7 +49,13 @@ def sidebar(suggested: Mapping[str, Mapping[str, Any]]) -> None:
 def control(name: str, *, on_change: Callable[[], None] | None = None) -> None:
     """The widget of one settings field, bound to the address."""
     spec, default = SPECS[name], DEFAULTS[name]
-    common: dict[str, Any] = {"key": name, "help": spec.help, "bind": "query-params", "on_change": on_change, "disabled": not _matters(name)}
+    common: dict[str, Any] = {
+        "key": name,
+        "help": spec.help,
+        "bind": "query-params",
+        "on_change": on_change,
+        "disabled": not _matters(name),
+    }
     match spec:
         case Several():
             st.pills(spec.label, spec.options, selection_mode="multi", default=default, **common)
@@ -135,4 +141,6 @@ def _card(name: str) -> None:
     card = datasets.REGISTRY[name].card
     with st.popover("About this data set", width="stretch"):
         st.markdown(f"**{card.title}.** {card.description}\n\n{card.axes}")
-        st.markdown(f"- Size: {card.size}\n- Source: {card.source}\n- Licence: {card.licence}" + (f"\n- {card.notes}" if card.notes else ""))
+        st.markdown(
+            f"- Size: {card.size}\n- Source: {card.source}\n- Licence: {card.licence}" + (f"\n- {card.notes}" if card.notes else "")
+        )

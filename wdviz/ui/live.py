@@ -19,7 +19,7 @@ def follow(planned: Sequence[Run], first: Sequence[Run]) -> Sweep:
     The same runs again mean the same sweep, a bit further; other runs drop those of the last sweep that have not started.
 
     Raises:
-        runs.PoolFull: if too many runs of all visitors wait already.
+        pool.PoolFull: if too many runs of all visitors wait already.
     """
     known: tuple[tuple[Run, ...], Sweep] | None = st.session_state.get("_sweep")
     if known and known[0] == tuple(planned):

@@ -38,8 +38,6 @@ def overfitting(comparison: Comparison, *, test_points: bool = False) -> list[Pa
     ]
 
 
-
-
 def _spoken(layer: str) -> str:
     return layer.replace("layer", "layer ")
 
@@ -56,7 +54,13 @@ def _arm(comparison: Comparison, arm: Arm, score: str, test_points: bool) -> Pan
     }
     stats = tuple(Stat(label, f(s.median), between(s, f)) for label, (s, f) in spreads.items())
     named = "Without decay" if arm.name == "without" else f"With decay {arm.decay:g}"
-    what = "the fitted curve" if comparison.split.inputs == 1 else "the plane of two principal components" if comparison.plane.projected else "the map"
+    what = (
+        "the fitted curve"
+        if comparison.split.inputs == 1
+        else "the plane of two principal components"
+        if comparison.plane.projected
+        else "the map"
+    )
     count = len(arm.histories)
     over = f"Numbers: median and range of {seeds(count)}; {what} shows the first." if count > 1 else "One seed so far."
     summary = f"{said.words[0].upper()}{said.words[1:]}, since the {said.rule}. {over}"
@@ -80,7 +84,11 @@ def _minimised(comparison: Comparison) -> str:
     history = comparison.with_decay.histories[0]
     loss, penalty = history.loss("train"), float(history.penalty[history.kept])
     coupled = comparison.settings.decay_kind == "coupled" or comparison.settings.optimiser == "sgd"
-    what = "The sum is what is minimised" if coupled else "With decoupled decay the penalty is not part of the loss: shown is decay / 2 x squared norm"
+    what = (
+        "The sum is what is minimised"
+        if coupled
+        else "With decoupled decay the penalty is not part of the loss: shown is decay / 2 x squared norm"
+    )
     return f"Data loss {number(loss)}, penalty {number(penalty)} at the end. {what}."
 
 

@@ -36,6 +36,7 @@ _ASSETS = Path(__file__).resolve().parents[2] / "assets"
 _PLOTLY_NAME = f"plotly-{plotly.__version__}.min.js"
 _FILES = {
     "stage.js": _ASSETS / "stage.js",
+    "map.js": _ASSETS / "map.js",
     "stage.css": _ASSETS / "stage.css",
     _PLOTLY_NAME: Path(plotly.__file__).parent / "package_data" / "plotly.min.js",
 }
@@ -216,7 +217,7 @@ def _serve(name: str, request: Request) -> Response:
 
 
 def routes() -> list[BaseRoute]:
-    """Routes for the three files of the stage, compressed once and cached for ever by browsers; for `st.App(script, routes=...)`."""
+    """Routes for the files of the stage, compressed once and cached for ever by browsers; for `st.App(script, routes=...)`."""
 
     def endpoint(name: str):
         def serve(request: Request) -> Response:  # not async: Starlette runs it in a thread, and the first call compresses 4.8 MB
@@ -233,9 +234,12 @@ def routes() -> list[BaseRoute]:
 def _loader() -> str:
     """The few lines that travel with each update; the rest is fetched once."""
     files = json.dumps({"css": _url("stage.css"), "plotly": _url(_PLOTLY_NAME)})
-    module = json.dumps(_url("stage.js"))
-    # Streamlit takes a text without a line break for a path. The address is made absolute because this runs as a blob, without a base.
-    return f"const url = new URL({module}, location.origin);\nexport default async (c) => (await import(url)).default(c, {files});\n"
+    modules = json.dumps([_url("stage.js"), _url("map.js")])
+    # Streamlit takes a text without a line break for a path. Addresses are made absolute because this runs as a blob, without a base.
+    return (
+        f"const modules = Promise.all({modules}.map((url) => import(new URL(url, location.origin))));\n"
+        f"export default async (c) => {{ const [stage, map] = await modules; return stage.default(c, {files}, map); }};\n"
+    )
 
 
 _mount = component("wd_stage", html='<div class="wd-host"></div>', js=_loader(), isolate_styles=False)

@@ -1,0 +1,277 @@
+"""Sentences say what the numbers say, in each branch, and never show a number that is none."""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from tests.test_experiments import comparison, made
+from wdviz.results import History, Spread
+from wdviz.settings import SPECS, Number, Settings, shrink_per_step
+from wdviz.ui import words
+
+RAW = re.compile(r"\b(nan|inf|infinity|none)\b|-0(\.0+)?(?![\d.])", re.IGNORECASE)
+ANY = st.floats(width=32) | st.sampled_from([0.0, -0.0, math.nan, math.inf, -math.inf])
+
+
+def plain(text: str) -> str:
+    """The text, after a look that there is no raw number in it."""
+    assert not RAW.search(text), text
+    assert "  " not in text
+    return text
+
+
+# Numbers
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (0.0, "0.00"),
+        (-0.001, "0.00"),
+        (0.456, "0.46"),
+        (-1.5, "-1.50"),
+        (12.34, "12.3"),
+        (123.4, "123"),
+        (12345.0, "12,345"),
+        (2.5e9, "2.5e+09"),
+        (math.nan, "diverged"),
+        (math.inf, "diverged"),
+        (-math.inf, "diverged"),
+    ],
+)
+def test_number(value, text):
+    assert words.number(value) == text
+
+
+@given(ANY)
+def test_numbers_are_short_and_close(value):
+    text = plain(words.number(value))
+    assert len(text) <= 9
+    if math.isfinite(value):
+        assert float(text.replace(",", "")) == pytest.approx(value, rel=0.06, abs=0.005000001)
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (0.0, "0 %"),
+        (1.0, "100 %"),
+        (0.876, "88 %"),
+        (-0.25, "-25 %"),
+        (-0.001, "0 %"),
+        (math.nan, "diverged"),
+        (math.inf, "diverged"),
+    ],
+)
+def test_percent(value, text):
+    assert words.percent(value) == text
+
+
+def test_between():
+    assert words.between(Spread(1.3, 1.1, 1.523, 5)) == "1.10 to 1.52"
+    assert words.between(Spread(0.5, 0.25, 0.75, 2), words.percent) == "25 to 75 %"
+    assert words.between(Spread(1.0, 0.999, 1.0, 5), words.percent) == "in every seed"
+    assert words.between(Spread(1.3, 1.3, 1.3, 1)) == ""
+    assert words.between(Spread(math.nan, math.nan, math.nan, 5)) == ""
+    assert words.between(Spread(1.3, 1.1, math.inf, 5)) == ""
+
+
+def test_seeds():
+    assert [words.seeds(n) for n in (1, 2, 20)] == ["1 seed", "2 seeds", "20 seeds"]
+
+
+# The answer
+
+
+def answer(without: list[float], with_decay: list[float], **changes: Any) -> str:
+    """The answer for these test losses; training losses are 0.1."""
+    chosen = replace(Settings(decay=3.0), **changes)
+    return plain(words.answer(comparison([made(0.1, t) for t in without], [made(0.1, t) for t in with_decay], chosen)))
+
+
+def test_answer_with_one_seed():
+    assert answer([1.0], [0.4]) == (
+        "A decay of **3** cuts the loss on new data by **60 %** (1 seed), and takes the gap to the training loss from **0.90** to **0.30**."
+    )
+
+
+def test_answer_where_all_seeds_agree():
+    text = answer([1.0, 1.0, 2.0], [0.4, 0.5, 0.6])
+    assert "cuts the loss on new data by **60 %** (50 to 70 over 3 seeds)" in text
+    assert "from **0.90** to **0.40**" in text
+
+
+def test_answer_where_decay_harms():
+    assert "raises the loss on new data by **50 %** (20 to 80 over 3 seeds)" in answer([1.0, 1.0, 1.0], [1.5, 1.2, 1.8])
+
+
+def test_answer_where_seeds_disagree():
+    assert "cuts the loss on new data by **10 %** (from 20 % more to 30 % less over 3 seeds)" in answer([1.0] * 3, [0.9, 1.2, 0.7])
+    assert "raises the loss on new data by **10 %** (from 20 % more to 30 % less over 3 seeds)" in answer([1.0] * 3, [1.1, 1.2, 0.7])
+
+
+def test_answer_where_there_was_next_to_no_loss():
+    for least in (0.0, 1e-9):
+        text = answer([least, least], [0.35, 0.35])
+        assert "A decay of **3** takes the loss on new data from **0.00** to **0.35**, and takes the gap" in text
+    assert "%" not in answer([0.0, 1.0, 1.0], [0.3, 0.3, 0.3])  # one seed's share has no bound
+
+
+def test_answer_without_decay():
+    assert "With decay at **0** both networks are the same" in answer([1.0], [1.0], decay=0.0)
+
+
+def test_answer_where_decay_makes_it_diverge():
+    text = answer([1.0, 1.0], [0.5, math.nan], decay=50.0, learning_rate=0.05)
+    assert text.startswith("With a decay of **50** and a learning rate of 0.05 the training **diverges**")
+    assert "learning rate x decay is 2.5, and above 2" in text
+
+
+def test_answer_does_not_blame_decay_below_the_limit():
+    text = answer([1.0], [math.inf], decay=1.0, learning_rate=1.0)
+    assert "the steps are too large; lower the learning rate or the decay" in text
+    text = answer([1.0], [math.inf], decay=50.0, learning_rate=0.05, decay_kind="coupled")  # Adam rescales it
+    assert "the steps are too large" in text
+
+
+def test_answer_where_it_diverges_without_decay():
+    text = answer([math.nan], [0.5], learning_rate=5.0)
+    assert text == "Without decay the training **diverges**, whatever decay does: try a learning rate below 5."
+
+
+@given(
+    st.lists(st.tuples(ANY, ANY, ANY, ANY), min_size=1, max_size=4),
+    st.sampled_from([0.0, 1e-4, 2.0, 100.0]),
+    st.sampled_from([1e-4, 0.03, 10.0]),
+)
+@example([(0.0, 1e-20, 0.0, 5.0)], 2.0, 0.03)
+@example([(0.0, 0.01, 0.0, 1e38)], 2.0, 0.03)
+def test_no_answer_shows_a_raw_number(losses, decay, rate):
+    histories: tuple[list[History], list[History]] = ([], [])
+    for a, b, c, d in losses:  # losses are never negative
+        histories[0].append(made(abs(a), abs(b)))
+        histories[1].append(made(abs(c), abs(d)))
+    text = plain(words.answer(comparison(*histories, Settings(decay=decay, learning_rate=rate))))
+    assert text.endswith(".")
+    assert len(text) < 300
+
+
+# What decay does to a weight
+
+
+def shrink(**changes: Any) -> str:
+    return plain(words.shrink(replace(Settings(), **changes)))
+
+
+@pytest.mark.parametrize(
+    ("rate", "decay", "share", "half"),
+    [
+        (0.03, 1.0, "3 %", f"{math.log(2) / -math.log(0.97):,.0f} steps"),
+        (0.01, 0.1, "0.1 %", f"{math.log(2) / -math.log(0.999):,.0f} steps"),
+        (0.1, 5.0, "50 %", "1.0 steps"),
+        (0.03, 30.0, "90 %", f"{math.log(2) / -math.log(0.1):.1f} steps"),
+    ],
+)
+def test_share_and_half_life_are_those_of_the_closed_form(rate, decay, share, half):
+    text = shrink(learning_rate=rate, decay=decay)
+    assert f"**{share}**" in text
+    assert f"half-life **{half}**" in text.replace("\u00a0", " ")
+    assert f"peak learning rate {rate:g}" in text
+
+
+def test_half_life_of_three_percent():
+    assert "half-life **23 steps**" in shrink(learning_rate=0.03, decay=1.0).replace("\u00a0", " ")
+
+
+@pytest.mark.parametrize(
+    ("kind", "optimiser", "named"),
+    [
+        ("decoupled", "adam", "decoupled (AdamW)"),
+        ("decoupled", "momentum", "decoupled (SGDW)"),
+        ("decoupled", "sgd", "decoupled (SGDW)"),
+        ("coupled", "sgd", "coupled (L2)"),
+        ("coupled", "momentum", "momentum included"),
+        ("coupled", "adam", "coupled (Adam with L2)"),
+    ],
+)
+@pytest.mark.parametrize("decay", [0.0, 0.1, 2.0])
+def test_the_kind_of_decay_is_named(kind, optimiser, named, decay):
+    text = shrink(decay_kind=kind, optimiser=optimiser, decay=decay)
+    assert named in text
+    assert ("no shrinking" in text) == (decay == 0)
+
+
+def test_coupled_adam_has_no_fixed_share():
+    text = shrink(decay_kind="coupled", optimiser="adam", decay=2.0)
+    assert "no fixed share" in text
+    assert "%" not in text
+
+
+def test_momentum_adds_up_what_coupled_decay_takes():
+    text = shrink(decay_kind="coupled", optimiser="momentum", momentum=0.9, learning_rate=0.01, decay=0.01)
+    assert "**0.1 %**" in text  # 0.01 x 0.01 / (1 - 0.9)
+
+
+def left(s: Settings, steps: int = 400) -> float:
+    """Size of a weight of 1 under decay alone, at the peak learning rate, after so many steps."""
+    weight, velocity = 1.0, 0.0
+    for _ in range(steps):
+        if s.decay_kind == "coupled" and s.optimiser == "momentum":
+            velocity = s.momentum * velocity + s.decay * weight
+            weight -= s.learning_rate * velocity
+        else:
+            weight -= s.learning_rate * s.decay * weight
+    return abs(weight)
+
+
+@pytest.mark.parametrize("rate", [0.0005, 0.002, 0.0026, 0.01, 0.5, 0.9])
+@pytest.mark.parametrize("momentum", [0.5, 0.9])
+def test_the_share_of_coupled_momentum_is_that_of_a_simulation(rate, momentum):
+    s = Settings(decay_kind="coupled", optimiser="momentum", momentum=momentum, decay=rate / 0.01, learning_rate=0.01)
+    share = shrink_per_step(s)
+    assert share is not None
+    # Over many steps, since a swinging weight passes through zero on its way: the envelope, to within its phase.
+    assert math.log(max(left(s, 400 + k) for k in range(40))) / 400 == pytest.approx(math.log1p(-share), rel=0.05, abs=0.01)
+
+
+@pytest.mark.parametrize(
+    ("kind", "optimiser"), [("decoupled", "adam"), ("coupled", "sgd"), ("coupled", "momentum"), ("decoupled", "momentum")]
+)
+@pytest.mark.parametrize("momentum", [0.0, 0.5, 0.9])
+@pytest.mark.parametrize("decay", [1.0, 5.0, 9.0, 10.0, 19.0, 20.0, 21.0, 29.0, 31.0, 37.0, 39.0])
+def test_it_is_said_to_diverge_exactly_where_decay_alone_does(kind, optimiser, momentum, decay):
+    s = Settings(decay_kind=kind, optimiser=optimiser, momentum=momentum, decay=decay, learning_rate=0.1)
+    assert ("**diverges**" in plain(words.shrink(s))) == (left(s) > 1.5)
+
+
+def test_beyond_one_a_weight_is_taken_past_zero():
+    assert "to zero or past it at each step: learning rate x decay is 1.5" in shrink(learning_rate=0.05, decay=30.0)
+    assert "diverges" not in shrink(learning_rate=0.02, decay=100.0)  # exactly 2: from one side to the other for ever
+    assert "learning rate x decay is 2.5, more than 2" in shrink(learning_rate=0.05, decay=50.0)
+
+
+AMOUNTS = {name: SPECS[name] for name in ("decay", "learning_rate", "momentum")}
+
+
+def value_of(spec: Any) -> st.SearchStrategy[float]:
+    assert isinstance(spec, Number)
+    return st.sampled_from(spec.grid) if spec.grid else st.sampled_from(np.arange(spec.low, spec.high + 1e-9, spec.step).round(6).tolist())
+
+
+@given(
+    st.fixed_dictionaries({name: value_of(spec) for name, spec in AMOUNTS.items()}),
+    st.sampled_from(["coupled", "decoupled"]),
+    st.sampled_from(["adam", "momentum", "sgd"]),
+)
+def test_no_readout_shows_a_raw_number(amounts, kind, optimiser):
+    text = shrink(**amounts, decay_kind=kind, optimiser=optimiser)
+    share = re.search(r"\*\*([\d.e+-]+) %\*\*", text)
+    assert not share or 0 < float(share[1]) <= 100
