@@ -4,4 +4,4 @@ import streamlit as st
 
 from wdviz.ui import server
 
-app = st.App(server.ROUTER, lifespan=server.lifespan, routes=server.routes())
+app = st.App(server.ROUTER, lifespan=server.lifespan, routes=server.routes(), middleware=server.middleware)

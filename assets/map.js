@@ -130,3 +130,19 @@ export function expectedAxes(figure, { margin, xaxis, yaxis }) {
     yaxis: axis(margin.t, figure.clientHeight - margin.t - margin.b, yaxis.range, true),
   };
 }
+
+/** Training points as plain discs and rings, until Plotly draws them properly. */
+export function dots(canvas, axes, traces) {
+  const ratio = canvas.width / parseFloat(canvas.style.width);
+  const pen = canvas.getContext("2d");
+  for (const { x, y, marker } of traces.filter(({ mode }) => mode === "markers")) {
+    const open = marker.symbol === "circle-open";
+    Object.assign(pen, { fillStyle: marker.color, strokeStyle: marker.line.color, lineWidth: marker.line.width * ratio });
+    for (let k = 0; k < x.length; k += 1) {
+      pen.beginPath();
+      pen.arc(axes.xaxis.l2p(x[k]) * ratio, axes.yaxis.l2p(y[k]) * ratio, (marker.size / 2) * ratio, 0, 2 * Math.PI);
+      if (!open) pen.fill();
+      pen.stroke();
+    }
+  }
+}

@@ -79,30 +79,33 @@ function tearDown(host) {
 async function run(stage) {
   stage.busy = true;
   const style = loadStyle(new URL(stage.urls.css, location.origin).href).catch(console.error);
-  const plotly = loadScript(new URL(stage.urls.plotly, location.origin).href).catch(console.error);
   try {
     await style;
     if (!stage.root.isConnected) stage.host.append(stage.root);
-    while (stage.pending) await paint(stage, plotly);
+    while (stage.pending) await paint(stage);
   } finally {
     stage.busy = false; // at once when the loop ends, so that no call falls between
   }
 }
 
-async function paint(stage, plotly) {
+async function paint(stage) {
   const started = performance.now();
   const payload = stage.pending;
   stage.pending = null;
   stage.theme = readTheme(stage.root);
   updateText(stage, payload);
-  if (!window.Plotly) for (const card of stage.cards.values()) sketch(card, stage.theme);
-  await plotly;
+  for (const card of stage.cards.values()) sketch(card, stage.theme);
+  await nextFrame(); // the maps are seen before the figures take the processor
+  announce(stage, "wd:sketched", { result: payload.result });
+  if (!window.Plotly) await loadScript(new URL(stage.urls.plotly, location.origin).href).catch(console.error);
   if (!window.Plotly) stage.status.textContent = "The figures could not be loaded. Please reload the page.";
   if (!window.Plotly || stage.pending) return;
   await Promise.all([...stage.cards.values()].map((card) => draw(card, stage.theme)));
   await nextFrame();
   finish(stage, payload, performance.now() - started);
 }
+
+const announce = (stage, name, detail) => stage.root.dispatchEvent(new CustomEvent(name, { bubbles: true, detail }));
 
 // A hidden tab has no frames, so do not wait for ever.
 const nextFrame = () => new Promise((resolve) => { requestAnimationFrame(resolve); setTimeout(resolve, 250); });
@@ -111,8 +114,7 @@ function finish(stage, payload, ms) {
   stage.updates += 1;
   Object.assign(stage.root.dataset, { updates: stage.updates, result: payload.result, status: payload.status });
   if (payload.more && !stage.pending) stage.component.setTriggerValue("more", stage.updates);
-  const detail = { updates: stage.updates, result: payload.result, ms };
-  stage.root.dispatchEvent(new CustomEvent("wd:painted", { bubbles: true, detail }));
+  announce(stage, "wd:painted", { updates: stage.updates, result: payload.result, ms });
 }
 
 function updateText(stage, payload) {
@@ -245,15 +247,29 @@ function showView(card) {
 /** Draws the picked view unless exactly this is on the screen already. */
 const isMap = (trace) => trace.meta?.kind === "decision";
 
+/** The decision map alone, before the figures: it needs no library, and it is the picture one came for. */
+function sketch(card, theme) {
+  const view = currentView(card);
+  const map = view.data.find(isMap);
+  const key = [view.sig, theme.key].join("|");
+  if (card.sketched === key) return;
+  card.sketched = key;
+  card.map = map ? maps.paint(map, theme, rgb) : null;
+  card.canvas.hidden = !map;
+  if (!map || card.drawn) return maps.place(card);
+  const axes = maps.expectedAxes(card.figure, themedLayout(view, theme, card, map));
+  maps.place(card, axes);
+  maps.dots(card.canvas, axes, view.data);
+}
+
 async function draw(card, theme) {
   const view = currentView(card);
   const key = [view.label, view.sig, theme.key, card.toggled, card.panel.height, coarse.matches].join("|");
   if (card.drawn === key) return;
   const isNew = !card.drawn;
   card.drawn = key;
+  sketch(card, theme);
   const map = view.data.find(isMap);
-  card.map = map ? maps.paint(map, theme, rgb) : null;
-  card.canvas.hidden = !map;
   const traces = view.data.filter((trace) => !isMap(trace)).map((trace) => scaleTrace(themed(trace, theme), theme.scale));
   try {
     await window.Plotly.react(card.plot, traces, themedLayout(view, theme, card, map), CONFIG);
@@ -262,17 +278,6 @@ async function draw(card, theme) {
   }
   if (isNew) for (const event of ["plotly_afterplot", "plotly_relayouting"]) card.plot.on?.(event, () => maps.place(card));
   maps.place(card);
-}
-
-/** The decision map alone, while Plotly is still on its way: it needs no library, and it is the picture one came for. */
-function sketch(card, theme) {
-  const view = currentView(card);
-  const map = view.data.find(isMap);
-  if (!map) return;
-  card.map = maps.paint(map, theme, rgb);
-  card.canvas.hidden = false;
-  maps.place(card, maps.expectedAxes(card.figure, themedLayout(view, theme, card, map)));
-  card.root.dataset.sketched = true;
 }
 
 /** Follows the width of the card. */

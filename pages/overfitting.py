@@ -7,7 +7,6 @@ from wdviz.pool import PoolFull
 from wdviz.ui import controls, live, panels, prose, stage, words
 
 st.title("What does weight decay do to a network that memorises?", anchor=False)
-controls.sidebar(overfitting.SUGGESTED)
 
 
 @st.fragment
@@ -23,11 +22,11 @@ def lab() -> None:
     for note in notes:
         st.warning(note)
     try:
-        sweep = live.follow(overfitting.planned(chosen), overfitting.pair(chosen, 0))
+        results, sweep = live.follow(overfitting.pairs(chosen))
     except (ValueError, PoolFull) as error:
         answer.error(f"Nothing was trained: {error}.")
         return
-    comparison = overfitting.compare(chosen, sweep.results)
+    comparison = overfitting.compare(chosen, results)
     assert comparison is not None
     if comparison.split.one_class:
         st.warning("All training labels are of one class: there is nothing to tell apart. Use more points or another seed.")
@@ -36,12 +35,13 @@ def lab() -> None:
     stage.stage(
         panels.overfitting(comparison, test_points=st.session_state.get("test_points", False)),
         key="stage",
-        status="" if sweep.done else f"{words.seeds(done)} of {chosen.seeds}" + live.time_left(sweep),
+        status="" if done == chosen.seeds else f"{words.seeds(done)} of {chosen.seeds}" + live.time_left(sweep),
         result=live.name_of(chosen, done),
-        more=not sweep.done,
+        more=done < chosen.seeds,
     )
     st.toggle("Show test points", key="test_points", bind="query-params")
 
 
 lab()
+controls.sidebar(overfitting.SUGGESTED)
 prose.sections("overfitting", controls.put)

@@ -23,6 +23,10 @@ MOONS = datasets.split_for(Settings(), 0)
 SINE = datasets.split_for(Settings(dataset="sine", n_train=20), 0)
 
 
+def planned(settings: Settings) -> list[Run]:
+    return [run for both in overfitting.pairs(settings) for run in both]
+
+
 def made(train: float = 0.1, test: float = 0.2, *, scores: tuple[float, float] = (1.0, 0.9), norm: float = 3.0) -> History:
     """A history of two checkpoints that ends with these losses and scores."""
     ends = {"train": train, "validation": test, "test": test}
@@ -59,11 +63,11 @@ def comparison(without: Sequence[History], with_decay: Sequence[History], settin
 
 def test_the_first_repetition_comes_first_and_alone_carries_pictures():
     chosen = Settings(seeds=3, seed=7, decay=5.0)
-    planned = overfitting.planned(chosen)
-    assert [r.seed for r in planned] == [7, 7, 8, 8, 9, 9]
-    assert [r.settings.decay for r in planned] == [0.0, 5.0] * 3
-    assert [r.pictures for r in planned] == [True, True, False, False, False, False]
-    assert planned == [r for i in range(3) for r in overfitting.pair(chosen, i)]
+    order = planned(chosen)
+    assert [r.seed for r in order] == [7, 7, 8, 8, 9, 9]
+    assert [r.settings.decay for r in order] == [0.0, 5.0] * 3
+    assert [r.pictures for r in order] == [True, True, False, False, False, False]
+    assert order == [r for i in range(3) for r in overfitting.pair(chosen, i)]
 
 
 def test_both_runs_of_a_pair_differ_in_decay_alone():
@@ -72,11 +76,11 @@ def test_both_runs_of_a_pair_differ_in_decay_alone():
 
 
 def test_runs_without_decay_stay_as_they_are_while_decay_moves():
-    assert overfitting.planned(Settings(decay=1.0))[::2] == overfitting.planned(Settings(decay=3.0))[::2]
+    assert planned(Settings(decay=1.0))[::2] == planned(Settings(decay=3.0))[::2]
 
 
 def test_without_decay_both_runs_are_one():
-    assert len(set(overfitting.planned(Settings(decay=0.0, seeds=4)))) == 4
+    assert len(set(planned(Settings(decay=0.0, seeds=4)))) == 4
 
 
 # Comparisons
@@ -100,13 +104,13 @@ def test_comparison_needs_the_first_pair_and_grows_pair_by_pair():
 
 
 def test_comparison_ignores_runs_of_other_settings():
-    other = {run: made() for run in overfitting.planned(Settings(decay=7.0))}
+    other = {run: made() for run in planned(Settings(decay=7.0))}
     assert overfitting.compare(Settings(decay=3.0), other) is None
 
 
 def test_arms_are_named_and_carry_their_decay():
     chosen = Settings(seeds=1, decay=3.0)
-    found = overfitting.compare(chosen, {run: made() for run in overfitting.planned(chosen)})
+    found = overfitting.compare(chosen, {run: made() for run in planned(chosen)})
     assert found is not None
     assert [(a.name, a.decay) for a in found.arms] == [("without", 0.0), ("with", 3.0)]
     assert found.split is datasets.split_for(chosen, 0)
@@ -284,7 +288,7 @@ def test_suggested_settings_show_what_decay_does(name):
 
 def test_the_page_and_the_library_call_see_the_same_numbers(default):
     with runs.FairPool(2) as pool:
-        sweep = runs.Sweep(overfitting.planned(Settings()), pool.for_session("page"), runs.Cache())
+        sweep = runs.Sweep(planned(Settings()), pool.for_session("page"), runs.Cache())
         page = overfitting.compare(Settings(), dict(sweep.finished()))
     assert page is not None
     assert page.cut() == default.cut()

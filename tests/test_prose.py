@@ -12,23 +12,23 @@ from hypothesis import strategies as st
 from wdviz import datasets
 from wdviz.experiments.overfitting import SUGGESTED
 from wdviz.settings import DATASETS, REGULARISERS, SPECS, Choice, Number, Settings, Several
-from wdviz.ui import prose
+from wdviz.ui import address, prose
 
 FILES = sorted((Path(__file__).parents[1] / "assets" / "text").glob("*.md"))
 LINKS = [(f.stem, line) for f in FILES for line in prose._read(f.stem)["Notice"].splitlines() if line.strip()]
 
 
 def test_values_have_the_types_of_the_settings():
-    values = prose.parse("decay=30&n_train=60&dataset=moons&width=16&regularisers=l1,dropout&momentum=0")
+    values = address.parse("decay=30&n_train=60&dataset=moons&width=16&regularisers=l1,dropout&momentum=0")
     assert values == {"decay": 30.0, "n_train": 60, "dataset": "moons", "width": 16, "regularisers": ("dropout", "l1"), "momentum": 0.0}
     assert [type(values[name]) for name in ("decay", "n_train", "width", "momentum")] == [float, int, int, float]
     Settings(**values)
 
 
 def test_blanks_and_nothing_at_all():
-    assert prose.parse("") == {}
-    assert prose.parse("regularisers=") == {"regularisers": ()}
-    assert prose.parse("regularisers=batch%20norm,early+stopping&dataset=breast+cancer") == {
+    assert address.parse("") == {}
+    assert address.parse("regularisers=") == {"regularisers": ()}
+    assert address.parse("regularisers=batch%20norm,early+stopping&dataset=breast+cancer") == {
         "regularisers": ("batch norm", "early stopping"),
         "dataset": "breast cancer",
     }
@@ -51,8 +51,8 @@ def allowed(spec: Number | Choice) -> st.SearchStrategy:
 @given(st.fixed_dictionaries({}, optional={name: allowed(spec) for name, spec in SPECS.items()}))
 def test_any_allowed_settings_survive_being_written_and_parsed(values):
     query = "&".join(f"{name}={quote(written(value))}" for name, value in values.items())
-    assert prose.parse(query) == values
-    Settings(**prose.parse(query))
+    assert address.parse(query) == values
+    Settings(**address.parse(query))
 
 
 @pytest.mark.parametrize(
@@ -74,12 +74,12 @@ def test_any_allowed_settings_survive_being_written_and_parsed(values):
 )
 def test_errors_name_the_value(query, named):
     with pytest.raises(ValueError, match=named):
-        prose.parse(query)
+        address.parse(query)
 
 
 def test_an_unknown_name_is_told_what_there_is():
     with pytest.raises(ValueError, match="the settings are dataset, n_train"):
-        prose.parse("decoy=3")
+        address.parse("decoy=3")
 
 
 # The files
@@ -110,7 +110,7 @@ def test_mathematics_and_code_are_closed(page):
 def test_each_notice_is_a_link_to_valid_settings(page, line):
     found = prose._LINK.match(line.strip())
     assert found, f"{page}: {line!r} would not be shown"
-    values = prose.parse(found["settings"])
+    values = address.parse(found["settings"])
     assert values
     chosen = Settings(**values)
     assert chosen != Settings()

@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import scipy.stats
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -134,3 +135,33 @@ def test_smoothed_labels_mix_with_the_uniform_distribution(amount, classes):
 
 def test_smoothing_by_zero_changes_nothing():
     np.testing.assert_array_equal(regularisers.smooth_labels(jnp.eye(3), 0.0), np.eye(3))
+
+
+def uniforms(count: int = 40, units: int = 5000) -> np.ndarray:
+    """(keys, units) numbers of keys as the kernel makes them: one fold per step."""
+    base = jax.random.key(7, impl="rbg")
+    return np.stack([np.asarray(regularisers._hashed_uniform(jax.random.fold_in(base, t), (units,))) for t in range(count)]).astype(
+        np.float64
+    )
+
+
+def test_hashed_numbers_are_uniform_and_independent_between_units_steps_and_neighbours():
+    u = uniforms()
+    assert u.min() >= 0
+    assert u.max() < 1
+    counts = np.histogram(u, 100, (0, 1))[0]
+    assert scipy.stats.chisquare(counts).pvalue > 1e-4
+    z = (u - 0.5) * np.sqrt(12)
+    limit = 5 / np.sqrt(z.size)
+    assert abs(z.mean()) < limit
+    for a, b in ((z[:, 1:], z[:, :-1]), (z[1:], z[:-1]), (z[:, 64:], z[:, :-64]), (z[1:, 1:], z[:-1, :-1])):
+        assert abs((a * b).mean()) < 1.1 * limit
+    between_steps = np.corrcoef(z)[np.triu_indices(len(z), 1)]
+    assert abs(between_steps).max() < 5.5 / np.sqrt(z.shape[1])
+
+
+def test_the_two_layers_of_a_step_draw_different_masks():
+    key = jax.random.key(3, impl="rbg")
+    x = jnp.ones((64, 64))
+    masks = [np.asarray(regularisers.dropout(jax.random.fold_in(key, i), x, 0.5)) for i in (0, 1)]
+    assert 0.4 < (masks[0] == masks[1]).mean() < 0.6

@@ -145,6 +145,11 @@ def sweep(runs: Sequence[Run], *, session: str = "", executor: Executor | None =
     return Sweep(runs, executor or pool().for_session(session), _cache)
 
 
+def finished(runs: Sequence[Run]) -> dict[Run, History]:
+    """Those of the runs that are in the cache of finished ones."""
+    return {run: history for run in runs if (history := _cache.get(run)) is not None}
+
+
 def execute(run: Run) -> History:
     """Train one run to its end. Plain values in and NumPy arrays out, so that any executor can carry it."""
     split = datasets.split_for(run.settings, run.seed)

@@ -89,7 +89,7 @@ class Settings:
     dataset: str = _of(
         Choice("Data set", "Toy sets are drawn afresh for each seed; real ones are split afresh.", "Data", DATASETS), "moons"
     )
-    n_train: int = _of(Number("Training points", "How many examples the network may learn from.", "Data", 4, MAX_TRAIN, 1), 50)
+    n_train: int = _of(Number("Training points", "How many examples the network may learn from.", "Data", 4, MAX_TRAIN, 1), 40)
     noise: float = _of(
         Number(
             "Noise",
@@ -109,7 +109,7 @@ class Settings:
     model: str = _of(
         Choice("Model", "A linear model, or a feedforward network with hidden layers.", "Network", ("feedforward", "linear")), "feedforward"
     )
-    width: int = _of(Choice("Hidden units", "Units in each hidden layer.", "Network", (4, 8, 16, 32, 48, 64, 128)), 64)
+    width: int = _of(Choice("Hidden units", "Units in each hidden layer.", "Network", (4, 8, 16, 32, 48, 64, 128)), 48)
     depth: int = _of(Choice("Hidden layers", "How many hidden layers.", "Network", (1, 2, 3, 4)), 2)
     activation: str = _of(
         Choice("Activation", "The non-linear function of each hidden unit.", "Network", ("relu", "tanh", "gelu", "sigmoid")), "relu"
@@ -155,7 +155,7 @@ class Settings:
     schedule: str = _of(
         Choice("Schedule", "How the learning rate changes over training.", "Training", ("cosine", "constant", "warm-up")), "cosine"
     )
-    steps: int = _of(Number("Training steps", "How often the weights are updated.", "Training", 10, MAX_STEPS, 10), 800)
+    steps: int = _of(Number("Training steps", "How often the weights are updated.", "Training", 10, MAX_STEPS, 10), 600)
     batch_size: int = _of(
         Choice("Batch size", "Examples in each step; all of them where there are not more.", "Training", (16, 32, 64, 128, 256, 512)), 64
     )

@@ -37,7 +37,7 @@ ABOUT = (
     "scikit-learn: MLPClassifier, the faster of 1 or 2 threads, by partial_fit an epoch or by one fit without any evaluation. It has",
     "only coupled L2 (a smaller amount is set) and, for Adam, a constant rate; no dropout. So its accuracy is that of another method.",
     "This project also predicts on the plane and measures norms and angles of weights. Others run one at a time, also beside the pool.",
-    f"The pool runs {POOL_RUNS} at once, data included, of new seeds and decays. Ratios are medians over the rounds.",
+    f"The pool runs {POOL_RUNS} at once, data included, of new seeds and decays. Ratios: median of the rounds, and of the minima.",
 )
 
 
@@ -202,9 +202,10 @@ def report_times(times: dict[str, list[float]]) -> None:
         report.figure(peer, spread(ms))
         goal = next((g for name, g in GOALS.items() if peer.startswith(name) and "fit alone" not in peer), None)
         for ours_is, label in ((OURS, "one run alone"), ("pool", "the pool")):
-            ratio = float(np.median(np.array(ms) / np.array(times[ours_is])))
+            ratio, of_minima = float(np.median(np.array(ms) / np.array(times[ours_is]))), min(ms) / min(times[ours_is])
+            met = min(ratio, of_minima) >= goal if goal else None  # a goal is met only where both ratios say so
             report.figure(
-                f"    against {label}", f"{ratio:8.1f} x", f"at least {goal} x" if goal else "", met=ratio >= goal if goal else None
+                f"    against {label}", f"{ratio:8.1f} x median, {of_minima:.1f} x of min", f"at least {goal} x" if goal else "", met=met
             )
 
 

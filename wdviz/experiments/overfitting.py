@@ -22,7 +22,7 @@ R2_NOTHING = 0.1
 # Settings on which the effect can be seen, for each data set: set when a visitor picks it.
 _REAL: dict[str, Any] = {"noise": 0.0, "flip": 0.2, "n_train": 60, "decay": 3.0}
 SUGGESTED: dict[str, dict[str, Any]] = {
-    **{name: {"noise": 0.2, "flip": 0.15, "n_train": 50, "decay": 2.0} for name in ("moons", "circles", "gaussians", "xor", "spirals")},
+    **{name: {"noise": 0.2, "flip": 0.15, "n_train": 40, "decay": 2.0} for name in ("moons", "circles", "gaussians", "xor", "spirals")},
     "sine": {"noise": 0.3, "n_train": 20, "decay": 0.3},
     "digits": _REAL | {"n_train": 150, "flip": 0.25, "decay": 1.0},
     "breast cancer": _REAL | {"decay": 10.0},
@@ -75,14 +75,14 @@ def pair(settings: Settings, repetition: int) -> tuple[Run, Run]:
     return Run.of(replace(settings, decay=0.0), seed, pictures=pictures), Run.of(settings, seed, pictures=pictures)
 
 
-def planned(settings: Settings) -> list[Run]:
-    """All runs of the comparison, the first repetition's first."""
-    return [run for i in range(settings.seeds) for run in pair(settings, i)]
+def pairs(settings: Settings) -> list[tuple[Run, Run]]:
+    """All pairs of runs of the comparison, the first repetition's first."""
+    return [pair(settings, i) for i in range(settings.seeds)]
 
 
 def compare(settings: Settings, results: Mapping[Run, History]) -> Comparison | None:
     """The comparison over the repetitions of which both arms are finished; None before the first."""
-    done = [pair(settings, i) for i in range(settings.seeds) if all(run in results for run in pair(settings, i))]
+    done = [both for both in pairs(settings) if all(run in results for run in both)]
     if pair(settings, 0) not in done:
         return None
     split = datasets.split_for(settings, settings.seed)
@@ -92,7 +92,7 @@ def compare(settings: Settings, results: Mapping[Run, History]) -> Comparison | 
 
 def run(settings: Settings) -> Comparison:
     """Train both arms with all seeds and wait: the experiment as a library call."""
-    comparison = compare(settings, runs.sweep(planned(settings)).wait_all())
+    comparison = compare(settings, runs.sweep([run for both in pairs(settings) for run in both]).wait_all())
     assert comparison is not None
     return comparison
 

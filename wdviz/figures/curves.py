@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
 from numpy.typing import NDArray
 
 from wdviz.figures import palette
+from wdviz.figures.draft import Draft
 from wdviz.results import Arm, History
 
 Curve = Callable[[History], NDArray[np.floating]]
@@ -19,7 +19,7 @@ LOSS_FLOOR = 1e-3
 
 def losses(arms: Sequence[Arm], *, unit: str = "nats") -> go.Figure:
     """Training and test data loss of each arm, without the penalty, on a logarithmic axis."""
-    fig = go.Figure()
+    fig = Draft()
     ends = []
     for arm in arms:
         for split in ("train", "test"):
@@ -37,7 +37,7 @@ def losses(arms: Sequence[Arm], *, unit: str = "nats") -> go.Figure:
 
 def scores(arms: Sequence[Arm], *, name: str) -> go.Figure:
     """Accuracy (or R2) on training and test data of each arm."""
-    fig = go.Figure()
+    fig = Draft()
     ends = []
     for arm in arms:
         for split in ("train", "test"):
@@ -52,7 +52,7 @@ def scores(arms: Sequence[Arm], *, name: str) -> go.Figure:
 def minimised(arm: Arm, *, unit: str = "nats") -> go.Figure:
     """Training data loss and, stacked on it, the penalty decay / 2 x ||w||^2, of the first seed."""
     history = arm.histories[0]
-    fig = go.Figure()
+    fig = Draft()
     colour = palette.ARMS[arm.name]
     parts = (
         ("data loss", history.losses["train"], palette.tint(colour, 0.75), ""),
@@ -73,13 +73,12 @@ def minimised(arm: Arm, *, unit: str = "nats") -> go.Figure:
     total = history.losses["train"].astype(np.float64) + history.penalty
     finite = total[np.isfinite(total)]
     fig.update_yaxes(title=f"loss ({unit})", range=[0, float(finite.max()) * 1.1 if finite.size else 1])
-    fig = _over_training(fig, "Data loss and penalty, with decay, first seed", [arm])
-    return fig.update_layout(showlegend=True)
+    return _over_training(fig, "Data loss and penalty, with decay, first seed", [arm], legend=True)
 
 
 def step_losses(arms: Sequence[Arm], *, unit: str = "nats") -> go.Figure:
     """The loss of each step's batch as it was minimised, without the penalty, of the first seed."""
-    fig = go.Figure()
+    fig = Draft()
     for arm in arms:
         y = np.maximum(arm.histories[0].step_losses, LOSS_FLOOR / 10).astype(np.float32)
         fig.add_scatter(
@@ -92,7 +91,7 @@ def step_losses(arms: Sequence[Arm], *, unit: str = "nats") -> go.Figure:
             hovertemplate="step %{x}: %{y:.3f}<extra></extra>",
         )
     fig.update_yaxes(title=f"batch loss ({unit}, log)", type="log", dtick=1)
-    return _over_training(fig, "Training loss of each step, first seed", arms).update_layout(showlegend=True)
+    return _over_training(fig, "Training loss of each step, first seed", arms, legend=True)
 
 
 def norms(arms: Sequence[Arm], layer: int, *, pure_shrink: bool) -> go.Figure:
@@ -102,7 +101,7 @@ def norms(arms: Sequence[Arm], layer: int, *, pure_shrink: bool) -> go.Figure:
         layer: its place, 0 for the first.
         pure_shrink: whether decay alone takes a fixed share a step (see `settings.shrink_per_step`), so that the curve exists.
     """
-    fig = go.Figure()
+    fig = Draft()
     ends = [(arm.name, arm.name, _add_seeds(fig, arm, lambda h: h.norms[:, layer], "train", "norm")) for arm in arms]
     history = arms[-1].histories[0]
     if pure_shrink and arms[-1].decay > 0:
@@ -119,10 +118,10 @@ def norms(arms: Sequence[Arm], layer: int, *, pure_shrink: bool) -> go.Figure:
     top = float(reference.max()) * 1.2 or 1.0 if reference.size else 1.0
     _label_ends(fig, ends, (0.0, top))
     fig.update_yaxes(title="norm of the weights", range=[0, top])
-    return _over_training(fig, "Norm of a layer's weights", arms).update_xaxes(nticks=4)
+    return _over_training(fig, "Norm of a layer's weights", arms, nticks=4)
 
 
-def _add_seeds(fig: go.Figure, arm: Arm, curve: Curve, split: str, what: str) -> float:
+def _add_seeds(fig: Draft, arm: Arm, curve: Curve, split: str, what: str) -> float:
     """Draw each seed faintly and the median boldly; returns the median's last finite value (NaN if none)."""
     colour, dash = palette.ARMS[arm.name], palette.DASHES[split]
     runs = [np.asarray(curve(h), np.float32) for h in arm.histories]
@@ -156,7 +155,7 @@ def _add_seeds(fig: go.Figure, arm: Arm, curve: Curve, split: str, what: str) ->
     return float(finite[-1]) if finite.size else math.nan
 
 
-def _label_ends(fig: go.Figure, ends: list[tuple[str, str, float]], span: tuple[float, float]) -> None:
+def _label_ends(fig: Draft, ends: list[tuple[str, str, float]], span: tuple[float, float]) -> None:
     """Name the lines beside their last points, in the margin, moved apart where they would overlap."""
     low, high = span
     placed = sorted((min(max((y - low) / (high - low), 0), 1), text, arm) for text, arm, y in ends if math.isfinite(y))
@@ -182,14 +181,14 @@ def _label_ends(fig: go.Figure, ends: list[tuple[str, str, float]], span: tuple[
         )
 
 
-def _over_training(fig: go.Figure, title: str, arms: Sequence[Arm]) -> go.Figure:
+def _over_training(fig: Draft, title: str, arms: Sequence[Arm], *, legend: bool = False, nticks: int = 5) -> go.Figure:
     last = max(int(h.steps[-1]) for arm in arms for h in arm.histories)
-    annotations: Any = fig.layout["annotations"]
-    longest = max((len(a.text) for a in annotations), default=0)
-    fig.update_xaxes(title="training step", range=[0, last], zeroline=False, nticks=5, tickangle=0)
-    return fig.update_layout(
+    longest = max((len(a["text"]) for a in fig.layout["annotations"]), default=0)
+    fig.update_xaxes(title="training step", range=[0, last], zeroline=False, nticks=nticks, tickangle=0)
+    fig.update_layout(
         title=palette.title(title),
-        showlegend=False,
+        showlegend=legend,
         margin={"l": 56, "r": 14 + 7 * longest, "t": 12, "b": 44},
         legend={"orientation": "h", "y": 1.01, "yanchor": "bottom", "x": 0},
     )
+    return fig.figure()

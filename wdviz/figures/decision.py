@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from wdviz.datasets import Plane, Split
 from wdviz.figures import palette
+from wdviz.figures.draft import Draft
 from wdviz.results import Arm
 
 LEVELS = 256  # steps of sureness for each class in a decision map
@@ -33,7 +34,7 @@ def encode_map(predictions: NDArray[np.floating], size: int) -> NDArray[np.uint1
 
 def decision(arm: Arm, split: Split, plane: Plane, *, test_points: bool = False) -> go.Figure:
     """What the arm's first seed answers, with its training points; flipped ones carry a ring."""
-    fig = go.Figure()
+    fig = Draft()
     if split.inputs == 1:
         _add_curve(fig, arm, plane)
     else:
@@ -51,10 +52,10 @@ def decision(arm: Arm, split: Split, plane: Plane, *, test_points: bool = False)
     x, y = plane.x, plane.y
     fig.update_xaxes(title=plane.labels[0], range=[float(x[0]), float(x[-1])], zeroline=False, showgrid=split.inputs == 1)
     fig.update_yaxes(title=plane.labels[1], range=[float(y[0]), float(y[-1])], zeroline=False, showgrid=split.inputs == 1)
-    return fig
+    return fig.figure()
 
 
-def _add_curve(fig: go.Figure, arm: Arm, plane: Plane) -> None:
+def _add_curve(fig: Draft, arm: Arm, plane: Plane) -> None:
     fig.add_scatter(
         x=plane.x,
         y=arm.histories[0].grid[:, 0].astype(np.float32),
@@ -65,7 +66,7 @@ def _add_curve(fig: go.Figure, arm: Arm, plane: Plane) -> None:
     )
 
 
-def _add_map(fig: go.Figure, arm: Arm, split: Split, plane: Plane) -> None:
+def _add_map(fig: Draft, arm: Arm, split: Split, plane: Plane) -> None:
     x, y = plane.x, plane.y
     names = list(split.classes) or ["below the mean", "above the mean"]
     colours = palette.CLASS_COLOURS[: len(names)]
@@ -86,7 +87,7 @@ def _add_map(fig: go.Figure, arm: Arm, split: Split, plane: Plane) -> None:
     )
 
 
-def _add_points(fig: go.Figure, split: Split, plane: Plane, which: str) -> None:
+def _add_points(fig: Draft, split: Split, plane: Plane, which: str) -> None:
     train = which == "train"
     points = plane.points if train else plane.test_points
     labels = split.y_train[: split.n_train] if train else split.y_test

@@ -8,6 +8,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from wdviz.figures import palette
+from wdviz.figures.draft import Draft
 from wdviz.results import Arm
 
 BINS = 61  # odd, so that zero has a bin of its own
@@ -23,7 +24,7 @@ def histogram(arms: Sequence[Arm], layer: str) -> go.Figure:
     top = float(np.abs(reference).max()) * 1.02 or 1.0
     edges = np.linspace(-top, top, BINS + 1)
     centres = ((edges[1:] + edges[:-1]) / 2).astype(np.float32)
-    fig = go.Figure()
+    fig = Draft()
     for name, w in after.items():
         colour = palette.ARMS[name]
         fig.add_bar(
@@ -48,13 +49,14 @@ def histogram(arms: Sequence[Arm], layer: str) -> go.Figure:
     )
     fig.update_xaxes(title="weight", range=[-top, top], zeroline=False, nticks=6)
     fig.update_yaxes(title="number of weights", type="log", dtick=1, range=[np.log10(0.7), np.log10(max(len(start), 2) * 1.3)])
-    return fig.update_layout(
+    fig.update_layout(
         title=palette.title(f"Weights of {layer}"),
         barmode="overlay",
         bargap=0,
         margin={"l": 56, "r": 12, "t": 34, "b": 44},
         legend={"orientation": "h", "y": 1.01, "yanchor": "bottom", "x": 0, "font": {"size": 11}},
     )
+    return fig.figure()
 
 
 def _count(w: np.ndarray, edges: np.ndarray) -> np.ndarray:

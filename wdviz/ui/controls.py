@@ -10,6 +10,7 @@ import streamlit as st
 
 from wdviz import datasets
 from wdviz.settings import SPECS, Choice, Number, Settings, Several
+from wdviz.ui import address
 
 DEFAULTS: dict[str, Any] = asdict(Settings())
 
@@ -41,7 +42,7 @@ def sidebar(suggested: Mapping[str, Mapping[str, Any]]) -> None:
                 control(name, on_change=after)
             if group == "Data":
                 _card(_value("dataset"))
-            with st.expander("More"):
+            with st.popover("More", key=f"more_{group}", width="stretch"):
                 for name in MORE[group]:
                     control(name)
 
@@ -88,7 +89,16 @@ def settings() -> tuple[Settings, list[str]]:
 
 
 def _value(name: str) -> Any:
-    return st.session_state.get(name, DEFAULTS[name])
+    """What a control says; before its first run, what it is going to say: the address's value, or the default.
+
+    So a page can show its picture first and its controls after it, which the browser is slow to build.
+    """
+    if name in st.session_state:
+        return st.session_state[name]
+    try:
+        return address.value(name, st.query_params.get_all(name)) if name in st.query_params else DEFAULTS[name]
+    except ValueError:
+        return DEFAULTS[name]
 
 
 def _quantised(name: str, value: Any, notes: list[str]) -> Any:

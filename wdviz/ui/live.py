@@ -9,30 +9,39 @@ import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from wdviz import runs
+from wdviz.results import History
 from wdviz.runs import Run, Sweep
 from wdviz.settings import Settings
 
 
-def follow(planned: Sequence[Run], first: Sequence[Run]) -> Sweep:
-    """The sweep over `planned`, with at least the runs `first` finished.
+def follow(groups: Sequence[Sequence[Run]]) -> tuple[dict[Run, History], Sweep]:
+    """What is finished of some runs, and the sweep that is under way; at least the first group is whole.
 
-    The same runs again mean the same sweep, a bit further; other runs drop those of the last sweep that have not started.
+    A first call starts the first group alone, so that nothing competes with the first picture; each further call with the same runs
+    starts the rest and waits until one more group is whole. Other runs drop those of the last call that have not started.
 
     Raises:
-        pool.PoolFull: if too many runs of all visitors wait already.
+        PoolFull: if too many runs of all visitors wait already.
     """
+    planned = tuple(run for group in groups for run in group)
     known: tuple[tuple[Run, ...], Sweep] | None = st.session_state.get("_sweep")
-    if known and known[0] == tuple(planned):
+    again = known is not None and known[0] == planned
+    if known and again and known[1].total == len(set(planned)):
         sweep = known[1]
-        sweep.wait()
     else:
         if known:
             known[1].cancel()
-        sweep = runs.sweep(planned, session=_session())
-        st.session_state["_sweep"] = (tuple(planned), sweep)
-    while any(run not in sweep.results for run in first):
+        sweep = runs.sweep(planned if again else groups[0], session=_session())
+        st.session_state["_sweep"] = (planned, sweep)
+    shown = st.session_state.get("_shown", 0) if again else 0
+    while True:
+        results = runs.finished(planned) | sweep.results
+        whole = sum(all(run in results for run in group) for group in groups)
+        if sweep.done or (whole > shown and all(run in results for run in groups[0])):
+            break
         sweep.wait()
-    return sweep
+    st.session_state["_shown"] = whole
+    return results, sweep
 
 
 def _session() -> str:

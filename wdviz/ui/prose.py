@@ -7,11 +7,10 @@ from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qsl
 
 import streamlit as st
 
-from wdviz.settings import SPECS, Number, Several
+from wdviz.ui import address
 
 _TEXT = Path(__file__).resolve().parents[2] / "assets" / "text"
 _LINK = re.compile(r"^- \[(?P<words>[^\]]+)\]\((?P<settings>[^)]*)\)$")
@@ -24,32 +23,18 @@ def sections(page: str, put: Callable[[Mapping[str, Any]], None]) -> None:
         st.markdown("Notice:", width="content")
         for line in parts["Notice"].splitlines():
             if found := _LINK.match(line.strip()):
-                st.button(found["words"], type="tertiary", on_click=put, args=(parse(found["settings"]),))
+                st.button(found["words"], type="tertiary", on_click=put, args=(address.parse(found["settings"]),))
     for title, text in parts.items():
         if title != "Notice":
-            with st.expander(title):
-                st.markdown(text)
+            _expander(title, text)
 
 
-def parse(query: str) -> dict[str, Any]:
-    """Settings written as in an address, `decay=30&dataset=moons`, as typed values.
-
-    Raises:
-        ValueError: for a name or value that the settings do not allow.
-    """
-    values: dict[str, Any] = {}
-    for name, text in parse_qsl(query, keep_blank_values=True):
-        if name not in SPECS:
-            raise ValueError(f"{name!r} is not a setting; the settings are {', '.join(SPECS)}")
-        spec = SPECS[name]
-        if isinstance(spec, Several):
-            values[name] = tuple(sorted(filter(None, text.split(","))))
-        elif isinstance(spec, Number):
-            values[name] = int(text) if isinstance(spec.step, int) and not spec.grid else float(text)
-        else:
-            values[name] = next((option for option in spec.options if str(option) == text), text)
-        spec.check(name, values[name])
-    return values
+@st.fragment
+def _expander(title: str, text: str) -> None:
+    """Its text is sent when it is opened: what shows code and formulas is large, and would hold up the first picture."""
+    part = st.expander(title, key=f"text_{title}", on_change="rerun")
+    if part.open:
+        part.markdown(text)
 
 
 @cache

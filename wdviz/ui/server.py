@@ -10,6 +10,10 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+from starlette.datastructures import MutableHeaders
+from starlette.middleware import Middleware
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
 from wdviz import runs
 from wdviz.settings import Settings
 from wdviz.ui import stage
@@ -17,6 +21,26 @@ from wdviz.ui import stage
 ROUTER = Path(__file__).with_name("router.py")
 
 routes = stage.routes
+
+
+class Preload:
+    """ASGI middleware: each HTML page tells the browser at once which files its pictures need."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def with_links(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                if headers.get("content-type", "").startswith("text/html"):
+                    headers.append("Link", stage.preload())
+            await send(message)
+
+        await self._app(scope, receive, with_links if scope["type"] == "http" else send)
+
+
+middleware = [Middleware(Preload)]
 
 
 @asynccontextmanager

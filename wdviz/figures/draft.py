@@ -1,0 +1,46 @@
+"""A figure in the making: plain dicts, turned into a Plotly figure at the end."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import plotly.graph_objects as go
+
+
+class Draft:
+    """Collects traces and layout with the method names of `plotly.graph_objects.Figure`, without its checks on each call.
+
+    Plotly checks every property each time it is set: with a dozen figures for each move of a slider that takes longer than the
+    training. The tests build every figure with the checks on.
+    """
+
+    def __init__(self) -> None:
+        self.data: list[dict[str, Any]] = []
+        self.layout: dict[str, Any] = {"xaxis": {}, "yaxis": {}, "annotations": []}
+
+    def add_scatter(self, **trace: Any) -> None:
+        self._add("scatter", trace)
+
+    def add_bar(self, **trace: Any) -> None:
+        self._add("bar", trace)
+
+    def add_heatmap(self, **trace: Any) -> None:
+        self._add("heatmap", trace)
+
+    def add_annotation(self, **annotation: Any) -> None:
+        self.layout["annotations"].append(annotation)
+
+    def update_xaxes(self, *, title: str = "", **axis: Any) -> None:
+        self.layout["xaxis"] |= {"title": {"text": title}, **axis} if title else axis
+
+    def update_yaxes(self, *, title: str = "", **axis: Any) -> None:
+        self.layout["yaxis"] |= {"title": {"text": title}, **axis} if title else axis
+
+    def update_layout(self, **layout: Any) -> None:
+        self.layout |= layout
+
+    def figure(self) -> go.Figure:
+        return go.Figure({"data": self.data, "layout": self.layout}, _validate=False)
+
+    def _add(self, kind: str, trace: dict[str, Any]) -> None:
+        self.data.append({"type": kind, **{name: value for name, value in trace.items() if value is not None}})
