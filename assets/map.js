@@ -139,6 +139,7 @@ export function dots(canvas, axes, traces) {
     const open = marker.symbol === "circle-open";
     Object.assign(pen, { fillStyle: marker.color, strokeStyle: marker.line.color, lineWidth: marker.line.width * ratio });
     for (let k = 0; k < x.length; k += 1) {
+      if (x[k] === null) continue; // there for the legend only
       pen.beginPath();
       pen.arc(axes.xaxis.l2p(x[k]) * ratio, axes.yaxis.l2p(y[k]) * ratio, (marker.size / 2) * ratio, 0, 2 * Math.PI);
       if (!open) pen.fill();

@@ -35,7 +35,7 @@ def decay_factors(params: Mapping[str, Iterable[str]], decay_on: str) -> dict[st
 
 def penalty(params: Any, factors: Any, decay: Array | float) -> Array:
     """decay / 2 times the sum of squares of what decays: the term that L2 regularisation adds to the loss."""
-    squares = jax.tree.map(lambda p, f: f * jnp.sum(p * p), params, factors)
+    squares = jax.tree.map(lambda p, f: jnp.sum(f * p * p), params, factors)
     return jnp.asarray(0.5 * decay * sum(jax.tree.leaves(squares)))
 
 

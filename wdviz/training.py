@@ -13,6 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 from jax import Array
+from jax.flatten_util import ravel_pytree
 
 from wdviz import optimisers, regularisers
 from wdviz.models import feedforward
@@ -117,13 +118,17 @@ def _factors(program: Program, decay_on: str) -> dict[str, dict[str, np.floating
 def _run(program: Program, amounts: dict[str, Any], data: dict[str, Array]) -> dict[str, Any]:
     """One whole run: a scan over checkpoints, and between two of them a loop over steps whose bounds are data."""
     key = jax.random.key(amounts["seed"], impl="rbg")
-    params, state = feedforward.init(program, jax.random.fold_in(key, 0))
-    evaluate = _evaluator(program, amounts, data)
+    start, state = feedforward.init(program, jax.random.fold_in(key, 0))
+    # All parameters as one vector: an optimiser's step is then a few operations, not a few for each of the arrays.
+    params, unravel = ravel_pytree(start)
+    weights = jax.tree.map(lambda p, f: jnp.full(p.shape, f), start, amounts["factors"])
+    amounts = amounts | {"factors": ravel_pytree(weights)[0]}
+    evaluate = _evaluator(program, amounts, data, unravel)
     carry = {
         "params": params,
         "state": state,
         "optimiser": _optimiser(program, amounts, jnp.int32(0)).init(params),
-        "update": jax.tree.map(jnp.zeros_like, params),
+        "update": jnp.zeros_like(params),
         "order": jnp.arange(program.n_train),
         "shrink": jnp.ones((), program.precision),
         "step_losses": jnp.full(program.max_steps, jnp.nan, program.precision),
@@ -136,7 +141,7 @@ def _run(program: Program, amounts: dict[str, Any], data: dict[str, Array]) -> d
             "state": state,
         },
     }
-    step = _stepper(program, amounts, data, jax.random.fold_in(key, 1))
+    step = _stepper(program, amounts, data, jax.random.fold_in(key, 1), unravel)
     early = "early stopping" in program.regularisers
 
     def to_checkpoint(carry: dict[str, Any], at: tuple[Array, Array, Array]) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -150,7 +155,8 @@ def _run(program: Program, amounts: dict[str, Any], data: dict[str, Array]) -> d
             now = jax.tree.map(lambda new, old: jnp.where(better, new, old), now, carry["kept"])
             carry["stopped"] |= end - now["step"] >= amounts["patience"]
         if program.film:
-            record["film_params"], record["film_grid"] = carry["params"], _predict(program, carry["params"], carry["state"], data["grid"])
+            record["film_params"] = unravel(carry["params"])
+            record["film_grid"] = _predict(program, record["film_params"], carry["state"], data["grid"])
         return carry | {"kept": now}, record
 
     ends = amounts["checkpoints"]
@@ -160,9 +166,9 @@ def _run(program: Program, amounts: dict[str, Any], data: dict[str, Array]) -> d
     return records | {
         "step_losses": carry["step_losses"],
         "kept": kept["index"],
-        "start": params,
-        "params": kept["params"],
-        "grid": _predict(program, kept["params"], kept["state"], data["grid"]),
+        "start": start,
+        "params": unravel(kept["params"]),
+        "grid": _predict(program, unravel(kept["params"]), kept["state"], data["grid"]),
     }
 
 
@@ -173,20 +179,23 @@ def _optimiser(program: Program, amounts: dict[str, Any], t: Array) -> optax.Gra
     return optimisers.make(program.optimiser, program.decay_kind, learning_rate=rate, l1=l1, **{n: amounts[n] for n in names})
 
 
-def _stepper(program: Program, amounts: dict[str, Any], data: dict[str, Array], key: Array) -> Callable[[Array, Any], Any]:
+def _stepper(
+    program: Program, amounts: dict[str, Any], data: dict[str, Array], key: Array, unravel: Callable[[Array], Any]
+) -> Callable[[Array, Any], Any]:
     """The function of (step, carry) that draws a batch and updates the weights once."""
     size = min(program.batch_size, program.n_train)
     n = data["n_train"]
     per_epoch = (n + size - 1) // size
 
-    def shuffled(key: Array) -> Array:
+    def shuffled(t: Array) -> Array:
+        draws = jax.random.uniform(jax.random.fold_in(jax.random.fold_in(key, t), 102), (program.n_train,))
         # Padded rows sort behind the real ones, so the first n entries are a permutation of the training points.
-        return jnp.argsort(jnp.where(jnp.arange(program.n_train) < n, jax.random.uniform(key, (program.n_train,)), 2.0))
+        return jnp.argsort(jnp.where(jnp.arange(program.n_train) < n, draws, 2.0))
 
     def loss(params: Any, state: Any, x: Array, y: Array, valid: Array, key: Array) -> tuple[Array, Any]:
         if "input noise" in program.regularisers:
             x = regularisers.input_noise(jax.random.fold_in(key, 101), x, amounts["input_noise"])
-        output, state = feedforward.apply(program, params, state, x, valid=valid, key=key, dropout=amounts["dropout"])
+        output, state = feedforward.apply(program, unravel(params), state, x, valid=valid, key=key, dropout=amounts["dropout"])
         smoothing = amounts["label_smoothing"] if "label smoothing" in program.regularisers else None
         return jnp.sum(valid * example_loss(program, output, y, smoothing)) / jnp.sum(valid), state
 
@@ -195,7 +204,7 @@ def _stepper(program: Program, amounts: dict[str, Any], data: dict[str, Array], 
         place = t % per_epoch
         # With the whole set in one batch its order is of no account, and sorting at each step would cost more than the step.
         new_epoch = (place == 0) & (n > size)
-        order = jax.lax.cond(new_epoch, shuffled, lambda _: carry["order"], jax.random.fold_in(key_t, 102))
+        order = jax.lax.cond(new_epoch, shuffled, lambda _: carry["order"], t)
         rows = place * size + jnp.arange(size)
         valid = (rows < n).astype(program.precision)
         chosen = order[jnp.minimum(rows, program.n_train - 1)]
@@ -217,7 +226,9 @@ def _stepper(program: Program, amounts: dict[str, Any], data: dict[str, Array], 
     return step
 
 
-def _evaluator(program: Program, amounts: dict[str, Any], data: dict[str, Array]) -> Callable[[dict[str, Any]], dict[str, Any]]:
+def _evaluator(
+    program: Program, amounts: dict[str, Any], data: dict[str, Array], unravel: Callable[[Array], Any]
+) -> Callable[[dict[str, Any]], dict[str, Any]]:
     """The function of the carry that measures the network on all three splits in one pass."""
     x = jnp.concatenate([data[f"x_{s}"] for s in SPLITS])
     y = jnp.concatenate([data[f"y_{s}"] for s in SPLITS])
@@ -228,7 +239,7 @@ def _evaluator(program: Program, amounts: dict[str, Any], data: dict[str, Array]
     share = member / count[:, None]
 
     def evaluate(carry: dict[str, Any]) -> dict[str, Any]:
-        params = carry["params"]
+        params, update = unravel(carry["params"]), unravel(carry["update"])
         output, _ = feedforward.apply(program, params, carry["state"], x)
         per_example = example_loss(program, output, y)
         if program.task == "classification":
@@ -238,12 +249,12 @@ def _evaluator(program: Program, amounts: dict[str, Any], data: dict[str, Array]
             variance = jnp.sum(share * (y - (share @ y)[:, None]) ** 2, 1)
             scores = 1 - 2 * (share @ per_example) / variance
         weights = [params[name]["weight"] for name in feedforward.layer_names(program)]
-        updates = [carry["update"][name]["weight"] for name in feedforward.layer_names(program)]
+        updates = [update[name]["weight"] for name in feedforward.layer_names(program)]
         return {
             "losses": share @ per_example,
             "scores": scores,
             "shrink": carry["shrink"],
-            "penalty": regularisers.penalty(params, amounts["factors"], amounts["decay"]),
+            "penalty": regularisers.penalty(carry["params"], amounts["factors"], amounts["decay"]),
             "norms": jnp.stack([jnp.linalg.norm(w) for w in weights]),
             "angles": jnp.stack([_angle(w - u, w) for w, u in zip(weights, updates, strict=True)]),
         }

@@ -62,8 +62,14 @@ class Workload:
         return Job.of(self.settings, datasets.split_for(self.settings, seed), seed, at)
 
 
+PAGE = Settings()
 WORKLOADS = {
-    "A": Workload("A: the page as it opens. Moons, 50 points in one batch, 2-64-64-2, 800 steps", Settings(), 60, 0.003),
+    "A": Workload(
+        f"A: the page as it opens. Moons, {PAGE.n_train} points in one batch, 2-{PAGE.width}-{PAGE.width}-2, {PAGE.steps} steps",
+        PAGE,
+        60,
+        0.003,
+    ),
     "B": Workload(
         "B: digits, 200 points in batches of 64, 64-64-64-10, dropout 0.2, 300 steps",
         Settings(

@@ -119,13 +119,17 @@ def _add_points(fig: Draft, split: Split, plane: Plane, which: str) -> None:
         )
     if flipped.any():
         # Two rings, light and dark: visible on the pale and on the saturated side.
-        for colour, width, shown in ((palette.PALE, 4.5, False), (palette.INK, 2, True)):
+        name = "flipped label" if len(classes) <= 4 else "flipped"
+        for colour, width in ((palette.PALE, 4.5), (palette.INK, 2)):
             fig.add_scatter(
                 x=points[flipped, 0],
                 y=points[flipped, 1],
                 mode="markers",
                 marker={"symbol": "circle-open", "size": size + 8, "color": colour, "line": {"color": colour, "width": width}},
-                name="flipped label" if len(classes) <= 4 else "flipped",
-                showlegend=shown,
+                name=name,
+                showlegend=False,
                 hoverinfo="skip",
             )
+        # In the legend a ring that is visible on a light and on a dark page.
+        ring = {"symbol": "circle-open", "size": size + 4, "color": palette.GHOST, "line": {"color": palette.GHOST, "width": 2}}
+        fig.add_scatter(x=[None], y=[None], mode="markers", marker=ring, name=name, hoverinfo="skip")

@@ -103,7 +103,7 @@ def shrink(s: Settings) -> str:
         said = f"swings from one side of zero to the other for ever: {product}"
     else:
         half = half_life(share)
-        steps = f"{half:,.0f}\u00a0steps" if half >= 10 else f"{half:.1f}\u00a0steps"
-        said = f"shrinks weights by **{100 * share:.2g} %** per step, half-life\u00a0**{steps}**"
+        steps = f"{half:,.0f} steps" if half >= 10 else f"{half:.1f} steps"
+        said = f"shrinks weights by **{100 * share:.2g} %** per step,\n\nhalf-life **{steps}**"
         kind = f"at the peak learning rate {s.learning_rate:g}; {kind}"
     return f"{said}\n\n:small[{kind}]"
