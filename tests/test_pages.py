@@ -10,7 +10,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from tests.helpers import count_compilations
-from wdviz import runs, training
+from wdviz import datasets, runs, training
 from wdviz.settings import SPECS, Number, Settings
 from wdviz.ui import controls, server
 
@@ -102,6 +102,14 @@ def test_more_points_than_a_set_has_are_said_and_clamped():
     app.slider(key="n_train").set_value(400).run()
     assert not app.exception
     assert any("400" in w.value and "88" in w.value for w in app.warning)
+
+
+def test_labels_of_one_class_are_said():
+    values = {"n_train": 4, "flip": 0.5}
+    seed = next(k for k in range(1000) if datasets.load("moons", 4, 0.2, 0.5, k).one_class)
+    app = opened(**{name: str(value) for name, value in values.items()}, seed=str(seed))
+    assert not app.exception
+    assert any("of one class" in w.value for w in app.warning)
 
 
 def test_values_from_outside_never_break_the_page():

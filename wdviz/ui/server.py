@@ -64,8 +64,8 @@ def _send_at_once() -> None:
     up to 40 ms for the browser's acknowledgement. The transport is the first place that knows each connection.
     """
     base = asyncio.get_running_loop().__class__
-    original = base._make_socket_transport  # type: ignore[attr-defined]
-    if getattr(original, "sends_at_once", False):
+    original = getattr(base, "_make_socket_transport", None)
+    if original is None or getattr(original, "sends_at_once", False):  # None: another event loop, which sees to it itself
         return
 
     def make(self: Any, sock: socket.socket, *args: Any, **kwargs: Any) -> Any:
