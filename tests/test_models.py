@@ -157,15 +157,18 @@ def test_masked_batch_norm_sees_the_valid_rows_only():
 
 
 def test_dropout_is_that_of_equinox_with_its_gradients():
-    key = jax.random.key(3)
+    """The masks are drawn another way, so where both keep a place they must agree, and each must drop the share it is asked for."""
+    x = jnp.asarray(np.random.default_rng(0).normal(size=(200, 100)) + 3)
     for rate in (0.0, 0.3, 0.9):
-        peer = eqx.nn.Dropout(rate)
-        np.testing.assert_allclose(regularisers.dropout(key, X, rate), peer(X, key=key), rtol=1e-6)
-        gradient = jax.grad(lambda x, rate=rate: jnp.sum(regularisers.dropout(key, x, rate) * UP))(X)
-        np.testing.assert_allclose(gradient, jax.grad(lambda x, peer=peer: jnp.sum(peer(x, key=key) * UP))(X), rtol=1e-6)
-
-
-# The network
+        ours, slope = jax.value_and_grad(lambda x, r=rate: jnp.sum(regularisers.dropout(jax.random.key(3), x, r)))(x)
+        peer, peer_slope = jax.value_and_grad(lambda x, r=rate: jnp.sum(eqx.nn.Dropout(r)(x, key=jax.random.key(4))))(x)
+        kept, peer_kept = np.asarray(slope) > 0, np.asarray(peer_slope) > 0
+        assert (kept & peer_kept).any()
+        np.testing.assert_allclose(slope[kept & peer_kept], peer_slope[kept & peer_kept], rtol=1e-6)
+        values = np.asarray(regularisers.dropout(jax.random.key(3), x, rate))
+        np.testing.assert_allclose(values, np.where(kept, x, 0) * np.asarray(slope), rtol=1e-6)
+        assert float(ours) == pytest.approx(float(peer), rel=0.1)
+        assert abs(kept.mean() - (1 - rate)) <= 5 * np.sqrt(rate * (1 - rate) / kept.size)
 
 
 def test_layers_start_with_the_spread_their_activation_needs_and_no_bias():

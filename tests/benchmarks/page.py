@@ -23,15 +23,6 @@ from tests.benchmarks import report
 from tests.browser import chromium
 
 ROOT = Path(__file__).parents[2]
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 START_GOAL_S, PICTURE_GOAL_MS, REPAINT_GOAL_MS = 15, 2000, 300
 VISITS = 6
 WAIT_MS = 60_000
@@ -116,7 +107,7 @@ def main() -> None:
                 "server start, filled compilation cache", f"{seconds:8.1f} s", f"less than {START_GOAL_S} s", met=seconds < START_GOAL_S
             )
             with sync_playwright() as playwright:
-                browser = playwright.chromium.launch(executable_path=chromium.find(), args=FLAGS)
+                browser = playwright.chromium.launch(executable_path=chromium.find(), args=chromium.FLAGS)
                 report_first_pictures(browser, url)
                 report_moves(browser, url)
                 browser.close()

@@ -20,15 +20,6 @@ HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
 START_SECONDS = 90
 WAIT_MS = 60_000  # the first visit imports and compiles, on two cores shared with Chromium
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 LOG = pytest.StashKey[Path]()
 
 
@@ -62,7 +53,7 @@ def browser() -> Iterator[Browser]:
     path = chromium.find()
     expect.set_options(timeout=WAIT_MS)
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
+        browser = playwright.chromium.launch(executable_path=path, args=chromium.FLAGS)
         yield browser
         browser.close()
 
