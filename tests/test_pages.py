@@ -136,6 +136,19 @@ def test_values_off_the_grid_move_to_its_nearest_step(value: float, step: float,
     assert controls.settings() == (Settings(decay=step), [])
 
 
+@pytest.mark.parametrize(
+    ("query", "said"),
+    [
+        ({}, "not part of the loss"),
+        ({"optimiser": "sgd"}, "The sum is what is minimised."),
+        ({"decay_kind": "coupled"}, "The sum is what is minimised."),
+        ({"decay_kind": "coupled", "regularisers": "dropout"}, "but for what dropout adds."),
+    ],
+)
+def test_what_is_minimised_is_said_truly(query: dict[str, str], said: str):
+    assert said in panel(opened(**query), "curves")["views"][2]["summary"]
+
+
 def test_notice_buttons_set_controls():
     app = opened()
     next(b for b in app.button if "learns nothing" in b.label).click().run()

@@ -63,15 +63,17 @@ def _add_decay(decay: Array | float, factors: Any) -> optax.GradientTransformati
     """optax.add_decayed_weights with its mask as data (0 or 1 an array), so that choosing what decays compiles nothing."""
 
     def add(updates: Any, params: Any) -> Any:
-        masks = jax.tree.map(lambda p: 1.0, params) if factors is None else factors
-        return jax.tree.map(lambda g, p, f: g + decay * f * p, updates, params, masks)
+        return jax.tree.map(lambda g, p, f: g + decay * f * p, updates, params, _or_all(factors, params))
 
     return optax.stateless(add)
 
 
 def _proximal_l1(amount: Array | float, factors: Any) -> optax.GradientTransformation:
     def prox(updates: Any, params: Any) -> Any:
-        masks = jax.tree.map(lambda p: 1.0, params) if factors is None else factors
-        return jax.tree.map(lambda u, p, f: soft_threshold(p + u, amount * f) - p, updates, params, masks)
+        return jax.tree.map(lambda u, p, f: soft_threshold(p + u, amount * f) - p, updates, params, _or_all(factors, params))
 
     return optax.stateless(prox)
+
+
+def _or_all(factors: Any, params: Any) -> Any:
+    return jax.tree.map(lambda p: 1.0, params) if factors is None else factors

@@ -127,7 +127,7 @@ def _run(program: Program, amounts: dict[str, Any], data: dict[str, Array]) -> d
     carry = {
         "params": params,
         "state": state,
-        "optimiser": _optimiser(program, amounts, jnp.int32(0)).init(params),
+        "optimiser": _optimiser(program, amounts, amounts["learning_rate"]).init(params),
         "update": jnp.zeros_like(params),
         "order": jnp.arange(program.n_train),
         "shrink": jnp.ones((), program.precision),
@@ -172,8 +172,7 @@ def _run(program: Program, amounts: dict[str, Any], data: dict[str, Array]) -> d
     }
 
 
-def _optimiser(program: Program, amounts: dict[str, Any], t: Array) -> optax.GradientTransformation:
-    rate = optimisers.learning_rate(program.schedule, amounts["learning_rate"], t, amounts["steps"])
+def _optimiser(program: Program, amounts: dict[str, Any], rate: Array) -> optax.GradientTransformation:
     l1 = amounts["l1"] if "l1" in program.regularisers else None
     names = ("decay", "factors", "momentum")
     return optimisers.make(program.optimiser, program.decay_kind, learning_rate=rate, l1=l1, **{n: amounts[n] for n in names})
@@ -211,8 +210,8 @@ def _stepper(
         (value, state), gradient = jax.value_and_grad(loss, has_aux=True)(
             carry["params"], carry["state"], data["x_train"][chosen], data["y_train"][chosen], valid, key_t
         )
-        update, optimiser = _optimiser(program, amounts, t).update(gradient, carry["optimiser"], carry["params"])
         rate = optimisers.learning_rate(program.schedule, amounts["learning_rate"], t, amounts["steps"])
+        update, optimiser = _optimiser(program, amounts, rate).update(gradient, carry["optimiser"], carry["params"])
         return carry | {
             "params": optax.apply_updates(carry["params"], update),
             "state": state,

@@ -83,12 +83,14 @@ def _scores(comparison: Comparison, score: str) -> str:
 def _minimised(comparison: Comparison) -> str:
     history = comparison.with_decay.histories[0]
     loss, penalty = history.loss("train"), float(history.penalty[history.kept])
-    coupled = comparison.settings.decay_kind == "coupled" or comparison.settings.optimiser == "sgd"
-    what = (
-        "The sum is what is minimised"
-        if coupled
-        else "With decoupled decay the penalty is not part of the loss: shown is decay / 2 x squared norm"
-    )
+    s = comparison.settings
+    others = [name for name in s.regularisers if name not in ("early stopping", "batch norm")]
+    if s.decay_kind == "decoupled" and s.optimiser != "sgd":
+        what = "With decoupled decay the penalty is not part of the loss: shown is decay / 2 x squared norm"
+    elif others:
+        what = f"The sum is what is minimised, but for what {', '.join(others)} adds"
+    else:
+        what = "The sum is what is minimised"
     return f"Data loss {number(loss)}, penalty {number(penalty)} at the end. {what}."
 
 
