@@ -24,6 +24,7 @@ check: .venv/.dev  ## Check format, lint, types and layers, then run all tests
 	.venv/bin/ruff check
 	.venv/bin/pyright
 	.venv/bin/lint-imports --no-logo
+	.venv/bin/oxlint --deny-warnings assets tests/browser
 	$(MAKE) --no-print-directory test
 
 bench: .venv/.dev  ## Measure speed

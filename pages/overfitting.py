@@ -4,44 +4,44 @@ import streamlit as st
 
 from wdviz.experiments import overfitting
 from wdviz.pool import PoolFull
-from wdviz.ui import controls, live, panels, prose, stage, words
+from wdviz.ui import controls, live, panels, prose, stage
 
-st.title("What does weight decay do to a network that memorises?", anchor=False)
+NOTICE = prose.notice("overfitting")
+EMBEDDED = bool(st.context.is_embedded)
+
+
+def on_ask(ask: stage.Ask) -> None:
+    live.answer(ask, ["", *(settings for _, settings in NOTICE)])
 
 
 @st.fragment
 def lab() -> None:
-    """The decay control, the runs it asks for, and their pictures: all that must follow the slider at once."""
-    answer = st.container(key="answer")
-    with st.container(key="decay_control", border=True):
-        slider, readout = st.columns([3, 2], vertical_alignment="center")
-        with slider:
-            controls.control("decay")
-        chosen, notes = controls.settings()
-        readout.markdown(words.shrink(chosen))
-    for note in notes:
-        st.warning(note)
+    """The stage: its controls, the runs they ask for, and their pictures."""
+    chosen, changed = controls.settings()
+    now = live.wishes()
+    if not now.moving:
+        controls.to_address(chosen)
     try:
         results, sweep = live.follow(overfitting.pairs(chosen))
+        scene = panels.overfitting(
+            overfitting.compare(chosen, results),
+            notes=(*live.notes_for(chosen), *changed),
+            time_left=live.time_left(sweep),
+            moving=now.moving,
+            picked=now.picked,
+            notice=[words for words, _ in NOTICE],
+            shown=controls.all_shown(),
+            embedded=EMBEDDED,
+            filmed=live.filmed(overfitting.film_pair(chosen)) if now.film == live.name_of_film(chosen) else None,
+        )
     except (ValueError, PoolFull) as error:
-        answer.error(f"Nothing was trained: {error}.")
-        return
-    comparison = overfitting.compare(chosen, results)
-    assert comparison is not None
-    if comparison.split.one_class:
-        st.warning("All training labels are of one class: there is nothing to tell apart. Use more points or another seed.")
-    answer.markdown(words.answer(comparison))
-    done = len(comparison.without.histories)
-    stage.stage(
-        panels.overfitting(comparison, test_points=st.session_state.get("test_points", False)),
-        key="stage",
-        status="" if done == chosen.seeds else f"{words.seeds(done)} of {chosen.seeds}" + live.time_left(sweep),
-        result=live.name_of(chosen, done),
-        more=done < chosen.seeds,
-    )
-    st.toggle("Show test points", key="test_points", bind="query-params")
+        scene = f"Nothing was trained: {error}."
+    stage.show(scene, key="stage", on_ask=on_ask)
 
 
+if not EMBEDDED:
+    st.title("What does weight decay do to a network that memorises?", anchor=False)
 lab()
-controls.sidebar(overfitting.SUGGESTED)
-prose.sections("overfitting", controls.put)
+if not EMBEDDED:
+    controls.sidebar(overfitting.SUGGESTED)
+    prose.sections("overfitting", controls.put)

@@ -14,7 +14,7 @@ from sklearn import datasets as shipped
 from sklearn.decomposition import PCA
 from sklearn.preprocessing import StandardScaler
 
-from wdviz.datasets import REGISTRY, Split, load, max_train, plane, real, split_for
+from wdviz.datasets import REGISTRY, Split, editable, load, max_train, plane, real, split_for
 from wdviz.datasets.prepare import prepare
 from wdviz.settings import DATASETS, Settings
 
@@ -357,6 +357,80 @@ def test_one_class():
     labels[split.n_train :] = 1  # padding does not count
     assert dataclasses.replace(split, y_train=labels).one_class
     assert not dataclasses.replace(some("sine"), y_train=np.zeros(500, np.float32)).one_class
+
+
+# Edits
+
+
+def test_toy_sets_can_be_edited():
+    assert [name for name in NAMES if editable(name)] == TOY
+    with pytest.raises(ValueError, match="dataset is 'none'"):
+        editable("none")
+
+
+@pytest.mark.parametrize("name", TOY)
+def test_edited_points_are_the_drawn_ones_less_some_and_some_more(name):
+    drawn = load(name, 10, 0.2, 0.3, 0)
+    split = load(name, 10, 0.2, 0.3, 0, edits="r2~r7~r400~a1.25_-0.4_1~a-3_2_0")
+    kept = [0, 1, 3, 4, 5, 6, 8, 9]
+    assert split.n_train == 10
+    np.testing.assert_array_equal(split.refs, [*kept, -1, -2])
+    x, y = train(split)
+    np.testing.assert_array_equal(x[:8], drawn.x_train[kept])
+    np.testing.assert_array_equal(y[:8], drawn.y_train[kept])
+    np.testing.assert_array_equal(split.flipped[:8], drawn.flipped[kept])
+    assert not split.flipped[8:].any()
+    if name == "sine":
+        np.testing.assert_allclose(x[8:, 0], [1.25, -3])
+        np.testing.assert_allclose(y[8:], [-0.4, 2])
+    else:
+        np.testing.assert_allclose(x[8:], [[1.25, -0.4], [-3, 2]])
+        np.testing.assert_array_equal(y[8:], [1, 0])
+    assert not split.x_train[10:].any()
+    assert not split.y_train[10:].any()
+    changed = {"x_train", "y_train", "flipped", "refs"}
+    assert same(drawn, split, [array for array in ARRAYS if array not in changed])
+    for array in ARRAYS:
+        assert getattr(split, array).dtype == getattr(drawn, array).dtype
+        assert array == "refs" or getattr(split, array).shape == getattr(drawn, array).shape
+    before, after = plane(drawn), plane(split)
+    assert np.array_equal(before.grid, after.grid)
+    assert np.array_equal(before.y, after.y)
+    assert len(after.points) == 10
+
+
+def test_without_edits_each_point_refers_to_itself():
+    np.testing.assert_array_equal(some("moons", 7).refs, np.arange(7))
+    np.testing.assert_array_equal(some("wine", 7).refs, np.arange(7))
+    assert load("moons", 7, 0.2, 0.0, 0, edits="r7~r499").n_train == 7  # none of those was drawn
+
+
+def test_edits_keep_the_points_drawn_with_the_seed_of_the_settings():
+    settings = Settings(seed=5, edits="r0~a0_0_0")
+    assert split_for(settings, 5) is split_for(settings, 8) is load("moons", 40, 0.2, 0.15, 5, edits=settings.edits)
+    assert split_for(dataclasses.replace(settings, edits=""), 8) is load("moons", 40, 0.2, 0.15, 8)
+
+
+@pytest.mark.parametrize(
+    ("name", "n_train", "edits", "message"),
+    [
+        ("digits", 10, "r1", "edits need a data set drawn in its own plane; digits is not"),
+        ("iris", 10, "a0_0_0", "iris is not"),
+        ("moons", 10, "a0_0_1~a0_0_2", "edits add a point with label 2; the labels of moons are from 0 to 1"),
+        ("moons", 4, "r3", "edits leave 3 training points; there must be from 4 to 500"),
+        ("moons", 500, "a0_0_1", "edits leave 501 training points; there must be from 4 to 500"),
+        ("moons", 10, "r2~r1", "edits is 'r2~r1'; it must be written 'r1~r2'"),
+    ],
+)
+def test_bad_edits_are_named(name, n_train, edits, message):
+    with pytest.raises(ValueError, match=message):
+        load(name, n_train, 0.0, 0.0, 0, edits=edits)
+
+
+def test_edits_up_to_the_limits_are_allowed():
+    assert load("moons", 5, 0.0, 0.0, 0, edits="r0").n_train == 4
+    assert load("moons", 500, 0.0, 0.0, 0, edits="r499~a0_0_1").n_train == 500
+    assert load("sine", 4, 0.0, 0.0, 0, edits="a0_0_9").n_train == 5  # a label means nothing there
 
 
 # Arguments

@@ -75,6 +75,17 @@ def test_both_runs_of_a_pair_differ_in_decay_alone():
     assert replace(with_decay, settings=replace(with_decay.settings, decay=0.0)) == without
 
 
+def test_the_arm_without_decay_has_no_switch():
+    without, with_decay = overfitting.pair(Settings(switch_at=100, decay_after=5.0), 0)
+    assert without == overfitting.pair(Settings(), 0)[0]
+    assert (with_decay.settings.switch_at, with_decay.settings.decay_after) == (100, 5.0)
+
+
+def test_a_film_is_of_the_first_repetition():
+    chosen = Settings(seed=7, switch_at=100)
+    assert overfitting.film_pair(chosen) == tuple(replace(run, pictures=False, film=True) for run in overfitting.pair(chosen, 0))
+
+
 def test_runs_without_decay_stay_as_they_are_while_decay_moves():
     assert planned(Settings(decay=1.0))[::2] == planned(Settings(decay=3.0))[::2]
 

@@ -45,26 +45,26 @@ def real() -> dict[str, Comparison]:
     return {kind: overfitting.run(chosen) for kind, chosen in KINDS.items()}
 
 
-def draw(name: str, c: Comparison) -> go.Figure:
+def draw(name: str, c: Comparison, **more: Any) -> go.Figure:
     """The figure, built once more with Plotly's own check of every property, which `Draft` leaves out."""
-    return go.Figure(drawn(name, c))
+    return go.Figure(drawn(name, c, **more))
 
 
-def drawn(name: str, c: Comparison) -> go.Figure:
+def drawn(name: str, c: Comparison, **more: Any) -> go.Figure:
     regression = c.split.task == "regression"
     unit = "half squared error" if regression else "nats"
     layer = c.without.histories[0].layers[-1]
     match name:
         case "losses":
-            return curves.losses(c.arms, unit=unit)
+            return curves.losses(c.arms, unit=unit, **more)
         case "scores":
-            return curves.scores(c.arms, name="R2" if regression else "accuracy")
+            return curves.scores(c.arms, name="R2" if regression else "accuracy", **more)
         case "minimised":
-            return curves.minimised(c.with_decay, unit=unit)
+            return curves.minimised(c.with_decay, unit=unit, **more)
         case "steps":
-            return curves.step_losses(c.arms, unit=unit)
+            return curves.step_losses(c.arms, unit=unit, **more)
         case "norms":
-            return curves.norms(c.arms, len(c.without.histories[0].layers) - 1, pure_shrink=True)
+            return curves.norms(c.arms, len(c.without.histories[0].layers) - 1, pure_shrink=True, **more)
         case "histogram":
             return weights.histogram(c.arms, layer)
         case _:
@@ -140,9 +140,11 @@ def test_axes_hold_still_while_decay_moves(real, name):
 
 
 def decoded(predictions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    codes = decision.encode_map(predictions, math.isqrt(len(predictions)))
-    assert codes.dtype == np.uint16
-    return codes.ravel() // 256, (codes.ravel() % 256) / 255
+    size = math.isqrt(len(predictions))
+    codes, levels = decision.encode_map(predictions, size), decision.levels(max(predictions.shape[1], 2))
+    assert codes.dtype == np.uint8
+    assert codes.shape == (size, size)
+    return codes.ravel() // levels, (codes.ravel() % levels) / (levels - 1)
 
 
 @st.composite
@@ -157,14 +159,14 @@ def test_a_map_keeps_class_and_margin(p):
     chosen, margin = decoded(p)
     ordered = np.sort(p, 1)
     np.testing.assert_array_equal(chosen, p.argmax(1))
-    np.testing.assert_allclose(margin, ordered[:, -1] - ordered[:, -2], atol=0.5 / 255 + 1e-6)
+    np.testing.assert_allclose(margin, ordered[:, -1] - ordered[:, -2], atol=0.5 / (256 // p.shape[1] - 1) + 1e-6)
 
 
 @given(arrays.arrays(np.float32, (4, 1), elements=st.floats(-5, 5, width=32)))
 def test_a_map_of_values_keeps_side_and_distance(values):
     side, distance = decoded(values)
     np.testing.assert_array_equal(side, values[:, 0] > 0)
-    np.testing.assert_allclose(distance, np.minimum(np.abs(values[:, 0]) / 2, 1), atol=0.5 / 255 + 1e-6)
+    np.testing.assert_allclose(distance, np.minimum(np.abs(values[:, 0]) / 2, 1), atol=0.5 / 127 + 1e-6)
 
 
 @given(arrays.arrays(np.float32, (9, 3), elements=st.floats(width=32)), st.booleans())
@@ -174,6 +176,15 @@ def test_a_map_of_anything_stays_on_the_scale(anything, one):
     assert margin.max() <= 1
 
 
+@pytest.mark.parametrize("classes", [1, 2, 3, 10])
+def test_a_film_of_maps_is_the_maps_one_by_one(classes):
+    frames = np.random.default_rng(classes).normal(size=(5, 16, classes)).astype(np.float32)
+    frames[1, 3], frames[2, 4, 0] = np.nan, np.inf
+    film = decision.encode(frames)
+    assert film.shape == (5, 16)
+    np.testing.assert_array_equal(film.reshape(5, 4, 4), [decision.encode_map(frame, 4) for frame in frames])
+
+
 def test_a_map_lies_where_its_grid_does():
     # Row j, column i of the map is the point (x[i], y[j]).
     c = comparison([made()], [made()])
@@ -181,7 +192,8 @@ def test_a_map_lies_where_its_grid_does():
     history = replace(made(), grid=np.column_stack([1 - p, p]))
     fig = decision.decision(Arm("with", 2.0, (history,)), c.split, c.plane)
     heat = next(t for t in traces(fig) if t.type == "heatmap")
-    classes = np.asarray(heat.z) // 256
+    assert heat.meta["levels"] == 128
+    classes = np.asarray(heat.z) // 128
     assert (classes == (np.arange(80) > 30)).all()  # the same in each row
     assert heat.x0 + heat.dx * 79 == pytest.approx(c.plane.x[-1], abs=1e-4)
     assert heat.y0 + heat.dy * 79 == pytest.approx(c.plane.y[-1], abs=1e-4)
@@ -197,10 +209,13 @@ def colour_at(heat: Any, value: float) -> list[float]:
 def test_a_map_is_pale_at_the_boundary_and_saturated_where_the_network_is_sure(real, kind):
     heat = next(t for t in traces(draw("answers with", real[kind])) if t.type == "heatmap")
     classes = len(real[kind].split.classes) or 2
+    levels = heat.meta["levels"]
+    assert levels == 256 // classes
+    assert np.asarray(heat.z).max() <= heat.zmax == classes * levels - 1
     for i in range(classes):
-        assert colour_at(heat, i * 256) == pytest.approx([255, 255, 255], abs=1)
+        assert colour_at(heat, i * levels) == pytest.approx([255, 255, 255])
         colour = palette.CLASS_COLOURS[i]
-        assert colour_at(heat, i * 256 + 255) == pytest.approx([int(colour[j : j + 2], 16) for j in (1, 3, 5)], abs=1.5)
+        assert colour_at(heat, i * levels + levels - 1) == pytest.approx([int(colour[j : j + 2], 16) for j in (1, 3, 5)])
 
 
 def test_classes_differ_in_symbol_and_colour(real):
@@ -284,6 +299,17 @@ def test_an_arm_that_is_not_finite_is_left_out_of_the_histogram(broken):
     assert list(three_counts(comparison([made()], [bad]), "output")[1]) == ["without decay", "at the start"]
     assert list(three_counts(comparison([bad], [made()]), "output")[1]) == ["with decay", "at the start"]
     assert list(three_counts(comparison([bad], [bad]), "output")[1]) == ["at the start"]
+
+
+@given(arrays.arrays(np.float32, (3, 7), elements=st.floats(-4, 4, width=32)), st.integers(0, 6))
+def test_counting_agrees_with_numpy_row_by_row(rows, broken):
+    edges = np.linspace(-2, 2, 10)
+    rows[0, broken] = np.nan
+    rows[1, broken] = -np.inf
+    for row, found in zip(rows, weights.count(rows, edges), strict=True):
+        finite = row[np.isfinite(row)]
+        np.testing.assert_array_equal(found, np.histogram(np.clip(finite, -2, 2), edges)[0])
+    np.testing.assert_array_equal(weights.count(rows[2], edges), weights.count(rows, edges)[2])
 
 
 def test_weights_that_are_all_zero_have_a_bin():
@@ -422,8 +448,50 @@ def test_the_dotted_line_is_the_closed_form_of_decay_alone(optimiser, kind):
 def test_the_dotted_line_is_absent_where_there_is_none(real):
     c = real["default"]
     assert "decay alone" not in [t.name for t in traces(curves.norms(c.arms, 0, pure_shrink=False))]
-    still = replace(c, with_decay=replace(c.with_decay, decay=0.0))
+    still = replace(c, with_decay=replace(c.with_decay, histories=c.without.histories))
     assert "decay alone" not in [t.name for t in traces(curves.norms(still.arms, 0, pure_shrink=True))]
+
+
+def test_the_dotted_line_is_there_once_decay_sets_in():
+    c = overfitting.run(replace(SHORT, seeds=1, decay=0.0, switch_at=30, decay_after=5.0))
+    dotted = np.asarray(trace(curves.norms(c.arms, 0, pure_shrink=True), "decay alone").y)
+    steps = c.with_decay.histories[0].steps
+    np.testing.assert_array_equal(dotted[steps <= 30], dotted[0])
+    assert (np.diff(dotted[steps >= 30]) < 0).all()
+
+
+# Playback and the switch
+
+
+def test_lines_that_a_point_follows_name_their_arm(real):
+    expected = {"losses": ["without", "without", "with", "with"], "scores": ["without", "without", "with", "with"]}
+    expected |= {"norms": ["without", "with"], "steps": ["without", "with"], "minimised": []}
+    for name, arms in expected.items():
+        followed = [t for t in traces(draw(name, real["default"])) if t.meta]
+        assert [t.meta["follow"] for t in followed] == arms
+        assert all(t.name.endswith(f"{t.meta['follow']} decay") for t in followed)
+
+
+@pytest.mark.parametrize("step", [10, 30, 50, 60])
+@pytest.mark.parametrize("name", ["losses", "scores", "minimised", "steps", "norms"])
+def test_a_switch_is_a_line_with_words_and_moves_no_axis(real, name, step):
+    c = real["default"]
+    plain, marked = draw(name, c), draw(name, c, switch=(step, "decay 0 from here"))
+    assert not layout(plain).shapes
+    (line,) = layout(marked).shapes
+    assert (line.type, line.x0, line.x1, line.y0, line.y1, line.yref, line.line.dash) == ("line", step, step, 0, 1, "paper", "dot")
+    *others, words = layout(marked).annotations
+    assert (words.text, words.x, words.y, words.yref) == ("decay 0 from here", step, 1, "paper")
+    assert words.xanchor == ("left" if step <= 30 else "right")
+    assert [a.text for a in others] == [a.text for a in layout(plain).annotations]
+    for part in ("xaxis", "yaxis", "margin"):
+        assert layout(marked)[part] == layout(plain)[part]
+
+
+def test_a_switch_that_was_never_reached_is_not_drawn(real):
+    marked = layout(draw("losses", real["default"], switch=(61, "decay 0 from here")))
+    assert not marked.shapes
+    assert {a.name for a in marked.annotations} == {"without", "with"}
 
 
 # Telling lines apart
@@ -506,4 +574,4 @@ def arrays_in(value: Any) -> Iterator[dict[str, str]]:
 def test_pictures_are_small_to_send(real):
     spec: Any = draw("answers with", real["ten classes"]).to_plotly_json()
     sizes = [len(base64.b64decode(a["bdata"])) for a in arrays_in(spec)]
-    assert max(sizes) == 80 * 80 * 2  # the map, two bytes a point
+    assert max(sizes) == 80 * 80  # the map, one byte a point

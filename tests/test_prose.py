@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from urllib.parse import quote
+from urllib.parse import urlencode
 
 import pytest
 from hypothesis import given
-from hypothesis import strategies as st
 
+from tests.test_address import ANY_SETTINGS
 from wdviz import datasets
 from wdviz.experiments.overfitting import SUGGESTED
-from wdviz.settings import DATASETS, REGULARISERS, SPECS, Choice, Number, Settings, Several
+from wdviz.settings import DATASETS, REGULARISERS, SPECS, Number, Settings
 from wdviz.ui import address, prose
 
 FILES = sorted((Path(__file__).parents[1] / "assets" / "text").glob("*.md"))
@@ -34,25 +34,11 @@ def test_blanks_and_nothing_at_all():
     }
 
 
-def written(value: object) -> str:
-    return ",".join(value) if isinstance(value, tuple) else str(value)
-
-
-def allowed(spec: Number | Choice) -> st.SearchStrategy:
-    if isinstance(spec, Several):
-        return st.sets(st.sampled_from(spec.options)).map(lambda chosen: tuple(sorted(chosen)))
-    if isinstance(spec, Choice):
-        return st.sampled_from(spec.options)
-    if isinstance(spec.step, int) and not spec.grid:
-        return st.integers(int(spec.low), int(spec.high))
-    return st.floats(spec.low, spec.high)
-
-
-@given(st.fixed_dictionaries({}, optional={name: allowed(spec) for name, spec in SPECS.items()}))
-def test_any_allowed_settings_survive_being_written_and_parsed(values):
-    query = "&".join(f"{name}={quote(written(value))}" for name, value in values.items())
+@given(ANY_SETTINGS)
+def test_any_settings_survive_being_written_and_parsed(chosen):
+    values = {name: getattr(chosen, name) for name in SPECS}
+    query = urlencode({name: ",".join(v) if isinstance(v, tuple) else v for name, v in values.items()})
     assert address.parse(query) == values
-    Settings(**address.parse(query))
 
 
 @pytest.mark.parametrize(
@@ -93,7 +79,7 @@ def test_there_are_files_and_links():
 @pytest.mark.parametrize("page", [f.stem for f in FILES])
 def test_each_file_has_its_sections_with_words_in_them(page):
     parts = prose._read(page)
-    assert list(parts) == ["Notice", "Why", "Small print"]
+    assert list(parts) == ["Notice", "Why", "Small print", "Keys and links"]
     assert all(len(text) > 100 for text in parts.values())
 
 
@@ -119,6 +105,12 @@ def test_each_notice_is_a_link_to_valid_settings(page, line):
         spec = SPECS[name]
         if isinstance(spec, Number) and spec.grid:
             assert value in spec.grid, f"the control of {name} cannot show {value:g}"
+
+
+@pytest.mark.parametrize("page", [f.stem for f in FILES])
+def test_no_line_of_the_notices_is_dropped(page):
+    assert len(prose.notice(page)) == sum(each == page for each, _ in LINKS)
+    assert all(words and address.parse(settings) for words, settings in prose.notice(page))
 
 
 def test_the_code_shown_is_in_the_package():

@@ -28,6 +28,14 @@ def test_norm_is_that_of_all_layers_together_and_does_not_overflow():
     assert replace(history, kept=0).norm == pytest.approx(math.sqrt(2))
 
 
+def test_memory_counts_every_array():
+    history = made()
+    film = np.zeros((3, 5), np.float32)
+    assert replace(history, film_grid=film).nbytes == history.nbytes + film.nbytes
+    assert replace(history, film_params={"layer1": {"weight": film, "bias": film}}).nbytes == history.nbytes + 2 * film.nbytes
+    assert history.nbytes >= history.norms.nbytes + sum(a.nbytes for a in (*history.losses.values(), *history.scores.values()))
+
+
 @pytest.mark.parametrize("broken", [math.nan, math.inf])
 def test_a_number_that_is_none_means_diverged(broken):
     assert not made().diverged

@@ -462,6 +462,18 @@ def test_cache_keeps_the_last_used():
     assert len(cache) == 2
 
 
+def test_cache_is_bounded_in_bytes():
+    one = history().nbytes
+    cache, (a, b, c, d) = Cache(size_bytes=2 * one), names(4)
+    for run in (a, b, b, c):  # the same run twice counts once
+        cache.put(run, history())
+    assert [cache.get(run) is not None for run in (a, b, c)] == [False, True, True]
+    cache.put(d, replace(history(), film_grid=np.zeros(3 * one, np.uint8)))  # too large alone: it stays until the next comes
+    assert [cache.get(run) is not None for run in (b, c, d)] == [False, False, True]
+    cache.put(a, history())
+    assert [cache.get(run) is not None for run in (a, d)] == [True, False]
+
+
 def test_sweep_checks_all_runs_before_it_queues_one():
     hands = Steered()
     most = datasets.max_train("wine")
@@ -479,6 +491,28 @@ def test_runs_do_not_depend_on_the_seed_and_seeds_in_the_settings():
     assert Run.of(Settings(seed=3, seeds=7), 5) == Run.of(Settings(seed=9, seeds=2), 5)
     assert hash(Run.of(Settings(seed=3), 5)) == hash(Run.of(Settings(seed=9), 5))
     assert len({Run.of(Settings(), 5), Run.of(Settings(), 6), Run.of(Settings(decay=3.0), 5), Run.of(Settings(), 5, pictures=True)}) == 4
+
+
+def test_runs_whose_decay_never_switches_are_equal():
+    never = Run.of(Settings(decay=2.0, steps=60), 5)
+    for at, after in ((0, 3.0), (60, 3.0), (70, 0.0), (10, 2.0)):
+        assert Run.of(Settings(decay=2.0, steps=60, switch_at=at, decay_after=after), 5) == never
+    assert len({Run.of(Settings(decay=2.0, steps=60, switch_at=at, decay_after=3.0), 5) for at in (0, 10, 50)}) == 3
+
+
+def test_repetitions_of_edited_points_share_them_and_differ_in_their_start():
+    chosen = replace(SMALL, seed=3, edits="r2~a0.5_0.5_1")
+    one, two = (runs.execute(Run.of(chosen, seed)) for seed in (3, 4))
+    elsewhere = runs.execute(Run.of(replace(chosen, seed=4), 4))
+    assert one.start["output"]["weight"].tobytes() != two.start["output"]["weight"].tobytes()
+    assert same(two.start, elsewhere.start)
+    assert two.step_losses[0] != elsewhere.step_losses[0]  # the same network on points drawn with another seed
+    assert one.step_losses[0] != runs.execute(Run.of(replace(chosen, edits="r2"), 3)).step_losses[0]
+
+
+def test_sweep_refuses_edits_that_do_not_suit_the_data_set():
+    with pytest.raises(ValueError, match="digits is not"):
+        runs.sweep([Run.of(replace(SMALL, dataset="digits", edits="r1"), 0)], executor=Steered())
 
 
 @pytest.fixture(scope="module")
@@ -572,7 +606,7 @@ def test_pool_of_the_machine_is_one_and_keeps_compiled_programs_on_disk():
     config: Any = jax.config
     assert config.jax_compilation_cache_dir == os.environ["WDVIZ_CACHE"]
     assert config.jax_persistent_cache_min_compile_time_secs == 0
-    assert config.jax_compilation_cache_max_size == runs.CACHE_BYTES
+    assert config.jax_compilation_cache_max_size == runs.COMPILED_BYTES
 
 
 def test_cache_folder_is_the_users_where_none_is_named(monkeypatch, tmp_path):
@@ -590,9 +624,10 @@ def test_cache_folder_is_the_users_where_none_is_named(monkeypatch, tmp_path):
 def test_warm_up_leaves_nothing_to_compile():
     chosen = replace(SMALL, seed=4321)
     runs.warm_up([chosen])
-    run = Run.of(chosen, chosen.seed, pictures=True)
+    run, film = Run.of(chosen, chosen.seed, pictures=True), Run.of(chosen, chosen.seed, film=True)
     with count_compilations() as compiled:
-        sweep = runs.sweep([run])
+        sweep = runs.sweep([run, film])
         assert sweep.done
         assert sweep.results[run].grid.size
+        assert sweep.results[film].film_grid is not None
     assert not compiled

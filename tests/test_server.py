@@ -9,7 +9,7 @@ from starlette.applications import Starlette
 from starlette.responses import HTMLResponse, PlainTextResponse
 from starlette.routing import Route
 
-from wdviz.ui import server, stage
+from wdviz.ui import files, server
 
 
 def test_connections_send_small_messages_at_once():
@@ -52,9 +52,10 @@ def links(content_type: str) -> list[str]:
 
 
 def test_pages_name_the_files_their_pictures_need_and_nothing_else_does():
-    (header,) = links("text/html")
-    paths = {route.path for route in stage.routes()}  # type: ignore[attr-defined]
-    named = {part.split(">")[0].removeprefix("<").split("?")[0] for part in header.split(", ")}
-    assert len(named) == 3
-    assert named <= paths
+    assert links("text/html") == [files.preload()]
     assert links("text/plain") == []
+
+
+def test_the_server_answers_for_the_files_and_the_code_of_the_address():
+    paths = [route.path for route in server.routes()]  # type: ignore[attr-defined]
+    assert paths == ["/assets/{version}/{name}", "/qr.svg"]

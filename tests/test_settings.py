@@ -10,7 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from wdviz.settings import SPECS, Choice, Hyperparameters, Number, Program, Settings, Several, half_life, shrink_per_step
+from tests.test_edits import EDITS
+from wdviz.edits import write
+from wdviz.settings import SPECS, Choice, Hyperparameters, Number, Program, Settings, Several, Text, half_life, shrink_per_step
 
 NUMBERS = {name: spec for name, spec in SPECS.items() if isinstance(spec, Number)}
 CHOICES = {name: spec for name, spec in SPECS.items() if isinstance(spec, Choice)}
@@ -21,6 +23,8 @@ quick = settings(max_examples=60, deadline=None)
 
 def allowed(name: str) -> st.SearchStrategy:
     spec = SPECS[name]
+    if isinstance(spec, Text):
+        return EDITS.map(write)
     if isinstance(spec, Several):
         return st.sets(st.sampled_from(spec.options)).map(lambda names: tuple(sorted(names)))
     if isinstance(spec, Choice):
@@ -33,6 +37,7 @@ def allowed(name: str) -> st.SearchStrategy:
 def refused(name: str, value: Any) -> None:
     """The error names the field, the value and something that is allowed."""
     spec = SPECS[name]
+    assert not isinstance(spec, Text)
     some = f"{spec.high:g}" if isinstance(spec, Number) else str(spec.options[-1])
     with pytest.raises(ValueError, match=r"must be") as error:
         Settings(**{name: value})
@@ -44,7 +49,7 @@ def test_the_defaults_are_valid_and_each_field_has_a_control():
     assert Settings() == replace(Settings())
     assert set(SPECS) == {f.name for f in fields(Settings)}
     assert all(spec.label and spec.help and spec.group for spec in SPECS.values())
-    assert {*NUMBERS, *CHOICES} == set(SPECS)
+    assert {*NUMBERS, *CHOICES, "edits"} == set(SPECS)
 
 
 def test_amounts_and_programs_take_their_names_from_the_settings():
@@ -118,6 +123,19 @@ def test_a_choice_of_whole_numbers_refuses_their_floats(name, data):
 @pytest.mark.parametrize("value", [("l1", "dropout"), ("l1", "l1"), ["l1"], "l1", ("nonsense",), ("dropout", 1), (["l1"],), None])
 def test_several_choices_must_be_a_sorted_tuple_of_known_names(value):
     refused("regularisers", value)
+
+
+@pytest.mark.parametrize(
+    ("value", "allowed"),
+    [("r3~r2", "'r2~r3'"), ("a1.250_0_1", "'a1.25_0_1'"), ("r2~r2", "'r2'"), ("r500", "r<index>"), ("nonsense", "r<index>")]
+    + [(bad, "text of edits") for bad in (None, 3, b"r3", ("r3",))],
+)
+def test_edits_must_be_written_in_their_one_way(value, allowed):
+    with pytest.raises(ValueError, match=r"must be") as error:
+        Settings(edits=value)
+    assert str(error.value).startswith("edits is ")
+    assert repr(value) in str(error.value)
+    assert allowed in str(error.value).split("must be")[1]
 
 
 def test_settings_give_the_amounts_and_the_layers():

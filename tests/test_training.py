@@ -235,6 +235,47 @@ def test_the_shrink_is_what_decay_alone_would_leave():
     np.testing.assert_allclose(history.shrink, left[history.steps], rtol=1e-4)
 
 
+# Another decay from some step on
+
+
+@pytest.mark.parametrize("name", ["momentum", "adam"])
+def test_a_switch_of_decay_changes_nothing_before_and_much_after(name):
+    program = replace(EVERYTHING, optimiser=name, checkpoints=400)
+    data, hyper = random_data(program), replace(HYPER, steps=20, decay=2.0)
+    plain, switched = (train(program, replace(hyper, decay_after=9.0, switch_at=at), data) for at in (0, 8))
+    # The loss of step 8 is that of the weights after 8 steps; the first weights to differ are those after 9.
+    assert_equal(switched.step_losses[:9], plain.step_losses[:9])
+    assert np.all(switched.step_losses[9:] != plain.step_losses[9:])
+    for part in ("norms", "angles", "shrink"):
+        assert_equal(getattr(switched, part)[:9], getattr(plain, part)[:9])
+        assert np.any(getattr(switched, part)[9:] != getattr(plain, part)[9:])
+    assert_equal(switched.penalty[:8], plain.penalty[:8])
+    np.testing.assert_allclose(switched.penalty[8], plain.penalty[8] * 9 / 2, rtol=1e-6)  # the same weights, the decay from here on
+
+
+def test_a_switch_that_changes_nothing_is_none():
+    data = random_data(EVERYTHING)
+    plain = train(EVERYTHING, HYPER, data)
+    for idle in ({"switch_at": 30, "decay_after": HYPER.decay}, *({"switch_at": at, "decay_after": 3.0} for at in (0, 60, 61, 5000))):
+        switched = train(EVERYTHING, replace(HYPER, **idle), data)
+        for part in ("losses", "norms", "penalty", "shrink", "step_losses", "params"):
+            assert_equal(getattr(switched, part), getattr(plain, part))
+
+
+@pytest.mark.parametrize("decay_kind", ["decoupled", "coupled"])
+@pytest.mark.parametrize(("before", "after"), [(0.5, 3.0), (3.0, 0.0), (0.0, 3.0)])
+def test_without_anything_to_learn_the_weights_follow_both_decays_in_turn(decay_kind, before, after):
+    # Inputs and targets of 0: the gradient of each weight is 0, and decay is all that moves it.
+    program = replace(LINE, hidden=(6,), optimiser="sgd", decay_kind=decay_kind, schedule="constant", batch_size=16, checkpoints=150)
+    data = {name: np.zeros_like(array) for name, array in random_data(program).items()} | {"n_train": 16}
+    history = train(program, Hyperparameters(before, learning_rate=0.1, steps=50, decay_after=after, switch_at=20), data)
+    t = history.steps
+    left = (1 - 0.1 * before) ** np.minimum(t, 20) * (1 - 0.1 * after) ** np.maximum(t - 20, 0)
+    np.testing.assert_allclose(history.shrink, left, rtol=1e-5)
+    np.testing.assert_allclose(history.norms, left[:, None] * history.norms[0], rtol=1e-5)
+    np.testing.assert_allclose(history.penalty, np.where(t < 20, before, after) / 2 * np.sum(history.norms**2, 1), rtol=1e-5)
+
+
 def test_batch_norm_is_evaluated_with_running_statistics():
     program = replace(LINE, hidden=(6,), regularisers=("batch norm",), batch_size=16, checkpoints=4)
     data = random_data(program)
@@ -299,6 +340,7 @@ def test_no_amount_compiles_anything():
     tour: list[dict[str, Any]] = [
         {"decay": 0}, {"decay": 2}, {"decay": 0.25}, *({"decay_on": decay_on} for decay_on in DECAY_ON), {"learning_rate": 1},
         {"learning_rate": 0.005}, {"momentum": 0}, {"momentum": 0.5}, {"steps": 10}, {"steps": 400}, {"dropout": 0}, {"dropout": 0.6},
+        {"switch_at": 30}, {"switch_at": 10, "decay_after": 2.0},
         {"l1": 0}, {"l1": 0.5}, {"input_noise": 0}, {"input_noise": 1.5}, {"label_smoothing": 0}, {"label_smoothing": 0.5},
         {"patience": 10}, {"patience": 5000}, {"seed": 1}, {"seed": 9999}, {"decay": np.float32(0.5)}, {"steps": np.int64(20)},
     ]  # fmt: skip

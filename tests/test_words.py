@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from tests.test_experiments import comparison, made
 from wdviz.results import History, Spread
+from wdviz.runs import Run
 from wdviz.settings import SPECS, Number, Settings, shrink_per_step
 from wdviz.ui import words
 
@@ -168,7 +169,9 @@ def test_no_answer_shows_a_raw_number(losses, decay, rate):
 
 
 def shrink(**changes: Any) -> str:
-    return plain(words.shrink(replace(Settings(), **changes)))
+    """What decay does to a weight, and under which convention, as one text."""
+    said, kind = words.shrink(replace(Settings(), **changes))
+    return plain(f"{plain(said)}; {plain(kind)}")
 
 
 @pytest.mark.parametrize(
@@ -249,7 +252,7 @@ def test_the_share_of_coupled_momentum_is_that_of_a_simulation(rate, momentum):
 @pytest.mark.parametrize("decay", [1.0, 5.0, 9.0, 10.0, 19.0, 20.0, 21.0, 29.0, 31.0, 37.0, 39.0])
 def test_it_is_said_to_diverge_exactly_where_decay_alone_does(kind, optimiser, momentum, decay):
     s = Settings(decay_kind=kind, optimiser=optimiser, momentum=momentum, decay=decay, learning_rate=0.1)
-    assert ("**diverges**" in plain(words.shrink(s))) == (left(s) > 1.5)
+    assert ("**diverges**" in plain(words.shrink(s)[0])) == (left(s) > 1.5)
 
 
 def test_beyond_one_a_weight_is_taken_past_zero():
@@ -275,3 +278,47 @@ def test_no_readout_shows_a_raw_number(amounts, kind, optimiser):
     text = shrink(**amounts, decay_kind=kind, optimiser=optimiser)
     share = re.search(r"\*\*([\d.e+-]+) %\*\*", text)
     assert not share or 0 < float(share[1]) <= 100
+
+
+def test_a_decay_is_spoken_with_the_closed_form_of_what_it_does():
+    assert words.spoken_decay(Settings(decay=0.01, learning_rate=0.02)) == "decay 0.01, shrinks weights by 0.02 % per step"
+    assert words.spoken_decay(Settings(decay=0.0)) == "decay 0, no shrinking"
+    assert words.spoken_decay(Settings(decay=100.0, learning_rate=0.03)) == "decay 100, diverges: learning rate x decay is 3, more than 2"
+
+
+@given(value_of(SPECS["decay"]), value_of(SPECS["learning_rate"]))
+def test_the_spoken_share_is_learning_rate_times_decay(decay, rate):
+    text = plain(words.spoken_decay(Settings(decay=decay, learning_rate=rate)))
+    assert text.startswith(f"decay {decay:g}, ")
+    assert "*" not in text
+    share = re.search(r"shrinks weights by (\S+) % per step$", text)
+    assert bool(share) == (0 < rate * decay < 1)
+    assert not share or float(share[1]) == pytest.approx(100 * rate * decay, rel=0.05)
+
+
+# A switch of decay
+
+
+@pytest.mark.parametrize(
+    ("changes", "text"),
+    [
+        ({}, "2"),
+        ({"switch_at": 300}, "2, then 0 from step 300"),
+        ({"decay": 0.0, "switch_at": 10, "decay_after": 0.5}, "0, then 0.5 from step 10"),
+        ({"switch_at": 300, "decay_after": 2.0}, "2"),  # the same decay
+        ({"switch_at": 600}, "2"),  # training is over by then
+        ({"switch_at": 300, "steps": 300}, "2"),
+        ({"switch_at": 290, "steps": 300}, "2, then 0 from step 290"),
+    ],
+)
+def test_a_switch_is_named_exactly_where_it_changes_the_training(changes, text):
+    chosen = Settings(**changes)
+    assert words.decays(chosen) == text
+    assert words.switches(chosen) == (Run.of(chosen, 0).settings.switch_at > 0) == ("then" in text)
+
+
+def test_answer_with_a_switch():
+    text = answer([1.0], [0.4], switch_at=300)
+    assert text.startswith("A decay of **3, then 0 from step 300** cuts the loss on new data by **60 %** (1 seed)")
+    assert "both networks are the same" not in answer([1.0], [0.4], decay=0.0, switch_at=300, decay_after=1.0)
+    assert "both networks are the same" in answer([1.0], [1.0], decay=0.0, switch_at=300)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
 
 import numpy as np
@@ -42,6 +42,11 @@ class History:
         curves = (*self.losses.values(), self.norms)
         return not all(np.isfinite(c).all() for c in curves)
 
+    @cached_property
+    def nbytes(self) -> int:
+        """Memory of its arrays."""
+        return sum(_nbytes(getattr(self, f.name)) for f in fields(self))
+
     @property
     def norm(self) -> float:
         """Norm of all weights kept together."""
@@ -59,6 +64,12 @@ class History:
     def gap(self) -> float:
         """Test loss minus training loss with the weights kept."""
         return self.loss("test") - self.loss("train")
+
+
+def _nbytes(value: object) -> int:
+    if isinstance(value, dict):
+        return sum(map(_nbytes, value.values()))
+    return value.nbytes if isinstance(value, np.ndarray) else 0
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,8 @@ from wdviz.results import History
 from wdviz.settings import Hyperparameters, Program, Settings
 
 CACHE_RUNS = 512  # finished runs kept
-CACHE_BYTES = 256 * 2**20  # size of the compilation cache on disk
+CACHE_BYTES = 256 * 2**20  # and their arrays, films among them
+COMPILED_BYTES = 256 * 2**20  # size of the compilation cache on disk
 
 
 @dataclass(frozen=True)
@@ -36,8 +37,15 @@ class Run:
 
     @classmethod
     def of(cls, settings: Settings, seed: int, *, pictures: bool = False, film: bool = False) -> Run:
-        """A run of `settings`, without what does not bear on it (how many seeds there are), so that equal runs compare equal."""
-        return cls(replace(settings, seed=0, seeds=1), seed, pictures, film)
+        """A run of `settings`, without what does not bear on it, so that equal runs compare equal.
+
+        That is how many seeds there are, their first one (unless edited points were drawn with it), and a switch of decay that
+        changes nothing.
+        """
+        s = replace(settings, seed=settings.seed if settings.edits else 0, seeds=1)
+        if not 0 < s.switch_at < s.steps or s.decay_after == s.decay:
+            s = replace(s, switch_at=0, decay_after=0.0)
+        return cls(s, seed, pictures, film)
 
 
 class Sweep:
@@ -112,10 +120,11 @@ class Sweep:
 
 
 class Cache:
-    """The last finished runs, shared by all sessions; bounded in number."""
+    """The last finished runs, shared by all sessions; bounded in number and in bytes."""
 
-    def __init__(self, size: int = CACHE_RUNS) -> None:
-        self._size, self._runs, self._guard = size, OrderedDict[Run, History](), threading.Lock()
+    def __init__(self, size: int = CACHE_RUNS, size_bytes: int = CACHE_BYTES) -> None:
+        self._limits, self._runs, self._guard = (size, size_bytes), OrderedDict[Run, History](), threading.Lock()
+        self._bytes = 0
 
     def get(self, run: Run) -> History | None:
         with self._guard:
@@ -125,9 +134,12 @@ class Cache:
 
     def put(self, run: Run, history: History) -> None:
         with self._guard:
+            known = self._runs.pop(run, None)
+            self._bytes -= known.nbytes if known else 0
             self._runs[run] = history
-            while len(self._runs) > self._size:
-                self._runs.popitem(last=False)
+            self._bytes += history.nbytes
+            while len(self._runs) > self._limits[0] or (self._bytes > self._limits[1] and len(self._runs) > 1):
+                self._bytes -= self._runs.popitem(last=False)[1].nbytes
 
     def __len__(self) -> int:
         return len(self._runs)
@@ -197,13 +209,14 @@ def use_compilation_cache() -> None:
     jax.config.update("jax_compilation_cache_dir", str(home))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
     jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
-    jax.config.update("jax_compilation_cache_max_size", CACHE_BYTES)
+    jax.config.update("jax_compilation_cache_max_size", COMPILED_BYTES)
 
 
 def warm_up(settings: Sequence[Settings]) -> None:
-    """Compile the programs of these settings, and run each once, so that the first visitor waits for nothing."""
-    for chosen in settings:
-        sweep([Run.of(chosen, chosen.seed, pictures=True)]).wait_all()
+    """Compile the programs of these settings, and run each once, so that the first visitor waits for nothing; films come last."""
+    for film in (False, True):
+        for chosen in settings:
+            sweep([Run.of(chosen, chosen.seed, pictures=not film, film=film)]).wait_all()
 
 
 _cache = Cache()

@@ -6,6 +6,8 @@ import math
 from dataclasses import dataclass, field, fields
 from typing import Any, Literal
 
+from wdviz import edits
+
 Task = Literal["classification", "regression"]
 
 MAX_TRAIN = 500
@@ -65,16 +67,37 @@ class Several(Choice):
             raise ValueError(f"{name} is {value!r}; it must be a sorted tuple of different names from {', '.join(self.options)}")
 
 
+@dataclass(frozen=True)
+class Text:
+    """Edits of the training points, as `wdviz.edits` writes them: one text for the same edits, so that equal settings compare equal."""
+
+    label: str
+    help: str
+    group: str
+    needs: str = ""
+
+    def check(self, name: str, value: Any) -> None:
+        if not isinstance(value, str):
+            raise ValueError(f"{name} is {value!r}; it must be a text of edits such as 'r3~a1.25_-0.4_1'")
+        try:
+            canonical = edits.write(edits.parse(value))
+        except ValueError as error:
+            raise ValueError(f"{name} is not allowed: {error}") from None
+        if value != canonical:
+            raise ValueError(f"{name} is {value!r}; it must be written {canonical!r}")
+
+
 def _grid(low: int, high: int, mantissas: tuple[float, ...]) -> tuple[float, ...]:
     return (*(float(f"{m}e{e}") for e in range(low, high) for m in mantissas), float(f"1e{high}"))
 
 
+DECAYS = (0.0, *_grid(-4, 2, (1, 2, 3, 5, 7)))
 DATASETS = ("moons", "circles", "gaussians", "xor", "spirals", "sine", "digits", "breast cancer", "wine", "iris", "penguins", "diabetes")
 REGULARISERS = ("batch norm", "dropout", "early stopping", "input noise", "l1", "label smoothing")
 DECAY_ON = ("weights", "weights and biases", "everything", "first layer", "output layer", "all but the output layer")
 
 
-def _of(spec: Number | Choice, default: Any) -> Any:
+def _of(spec: Number | Choice | Text, default: Any) -> Any:
     return field(default=default, metadata={"spec": spec})
 
 
@@ -105,6 +128,9 @@ class Settings:
         Number("Flipped labels", "Share of the training labels that are replaced by a wrong one.", "Data", 0, 0.5, 0.01), 0.15
     )
     seed: int = _of(Number("Seed", "The same seed gives the same data, start and curves.", "Data", 0, 9999, 1), 0)
+    edits: str = _of(
+        Text("Edited points", "Training points taken away or put in by hand; all repetitions then share their points.", "Data"), ""
+    )
 
     model: str = _of(
         Choice("Model", "A linear model, or a feedforward network with hidden layers.", "Network", ("feedforward", "linear")), "feedforward"
@@ -122,7 +148,7 @@ class Settings:
             "Decay",
             0,
             100,
-            grid=(0.0, *_grid(-4, 2, (1, 2, 3, 5, 7))),
+            grid=DECAYS,
         ),
         2.0,
     )
@@ -136,6 +162,12 @@ class Settings:
         "decoupled",
     )
     decay_on: str = _of(Choice("What decays", "Usually the weights only: biases and norm scales are spared.", "Decay", DECAY_ON), "weights")
+    switch_at: int = _of(
+        Number("Switch at step", "After so many steps another weight decay takes over; 0 is never.", "Decay", 0, MAX_STEPS, 10), 0
+    )
+    decay_after: float = _of(
+        Number("Decay after the switch", "The weight decay from the switch on; 0 is none.", "Decay", 0, 100, grid=DECAYS), 0.0
+    )
 
     optimiser: str = _of(Choice("Optimiser", "How a gradient becomes a step.", "Training", ("adam", "momentum", "sgd")), "adam")
     learning_rate: float = _of(
@@ -224,7 +256,7 @@ class Settings:
         return () if self.model == "linear" else (self.width,) * self.depth
 
 
-SPECS: dict[str, Number | Choice] = {f.name: f.metadata["spec"] for f in fields(Settings)}
+SPECS: dict[str, Number | Choice | Text] = {f.name: f.metadata["spec"] for f in fields(Settings)}
 
 
 @dataclass(frozen=True)
@@ -257,6 +289,8 @@ class Hyperparameters:
 
     decay: float = 0.0
     decay_on: str = "weights"  # becomes a 0/1 factor for each parameter array
+    decay_after: float = 0.0  # decay from step `switch_at` on
+    switch_at: int = 0  # steps done with `decay`; 0, or `steps` and more: all of them
     learning_rate: float = 0.03
     momentum: float = 0.9
     steps: int = 500

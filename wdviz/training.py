@@ -97,11 +97,12 @@ def _amounts(program: Program, hyper: Hyperparameters) -> dict[str, Any]:
     if not 1 <= hyper.steps <= program.max_steps:
         raise ValueError(f"steps is {hyper.steps}; it must be from 1 to {program.max_steps}")
     real = np.dtype(program.precision)
-    names = ("decay", "learning_rate", "momentum", "dropout", "l1", "input_noise", "label_smoothing")
+    names = ("decay", "decay_after", "learning_rate", "momentum", "dropout", "l1", "input_noise", "label_smoothing")
     return {
         **{name: real.type(getattr(hyper, name)) for name in names},
         "seed": np.uint32(hyper.seed),
         "steps": np.int32(hyper.steps),
+        "switch_at": np.int32(hyper.switch_at if 0 < hyper.switch_at < hyper.steps else program.max_steps + 1),
         "patience": np.int32(hyper.patience),
         "checkpoints": checkpoints(hyper.steps, program.checkpoints),
         "factors": _factors(program, hyper.decay_on),
@@ -147,7 +148,7 @@ def _run(program: Program, amounts: dict[str, Any], data: dict[str, Array]) -> d
     def to_checkpoint(carry: dict[str, Any], at: tuple[Array, Array, Array]) -> tuple[dict[str, Any], dict[str, Any]]:
         index, start, end = at
         carry = jax.lax.fori_loop(start, jnp.where(carry["stopped"], start, end), step, carry)
-        record = evaluate(carry)
+        record = evaluate(carry, end)
         record["stopped"] = carry["stopped"]
         now = {"loss": record["losses"][1], "index": index, "step": end, "params": carry["params"], "state": carry["state"]}
         if early:
@@ -170,6 +171,11 @@ def _run(program: Program, amounts: dict[str, Any], data: dict[str, Array]) -> d
         "params": unravel(kept["params"]),
         "grid": _predict(program, unravel(kept["params"]), kept["state"], data["grid"]),
     }
+
+
+def _decay(amounts: dict[str, Any], step: Array) -> Array:
+    """The decay in force in `step`, counted from 0: that after the switch once `switch_at` steps are done."""
+    return jnp.where(step < amounts["switch_at"], amounts["decay"], amounts["decay_after"])
 
 
 def _optimiser(program: Program, amounts: dict[str, Any], rate: Array) -> optax.GradientTransformation:
@@ -211,14 +217,15 @@ def _stepper(
             carry["params"], carry["state"], data["x_train"][chosen], data["y_train"][chosen], valid, key_t
         )
         rate = optimisers.learning_rate(program.schedule, amounts["learning_rate"], t, amounts["steps"])
-        update, optimiser = _optimiser(program, amounts, rate).update(gradient, carry["optimiser"], carry["params"])
+        decay = _decay(amounts, t)
+        update, optimiser = _optimiser(program, amounts | {"decay": decay}, rate).update(gradient, carry["optimiser"], carry["params"])
         return carry | {
             "params": optax.apply_updates(carry["params"], update),
             "state": state,
             "optimiser": optimiser,
             "update": update,
             "order": order,
-            "shrink": carry["shrink"] * (1 - rate * amounts["decay"]),
+            "shrink": carry["shrink"] * (1 - rate * decay),
             "step_losses": carry["step_losses"].at[t].set(value),
         }
 
@@ -227,8 +234,8 @@ def _stepper(
 
 def _evaluator(
     program: Program, amounts: dict[str, Any], data: dict[str, Array], unravel: Callable[[Array], Any]
-) -> Callable[[dict[str, Any]], dict[str, Any]]:
-    """The function of the carry that measures the network on all three splits in one pass."""
+) -> Callable[[dict[str, Any], Array], dict[str, Any]]:
+    """The function of (carry, steps done) that measures the network on all three splits in one pass."""
     x = jnp.concatenate([data[f"x_{s}"] for s in SPLITS])
     y = jnp.concatenate([data[f"y_{s}"] for s in SPLITS])
     part = jnp.repeat(jnp.arange(3), jnp.array([program.n_train, program.n_validation, program.n_test]), total_repeat_length=len(y))
@@ -237,7 +244,7 @@ def _evaluator(
     count = jnp.sum(member, 1)
     share = member / count[:, None]
 
-    def evaluate(carry: dict[str, Any]) -> dict[str, Any]:
+    def evaluate(carry: dict[str, Any], done: Array) -> dict[str, Any]:
         params, update = unravel(carry["params"]), unravel(carry["update"])
         output, _ = feedforward.apply(program, params, carry["state"], x)
         per_example = example_loss(program, output, y)
@@ -253,7 +260,7 @@ def _evaluator(
             "losses": share @ per_example,
             "scores": scores,
             "shrink": carry["shrink"],
-            "penalty": regularisers.penalty(carry["params"], amounts["factors"], amounts["decay"]),
+            "penalty": regularisers.penalty(carry["params"], amounts["factors"], _decay(amounts, done)),
             "norms": jnp.stack([jnp.linalg.norm(w) for w in weights]),
             "angles": jnp.stack([_angle(w - u, w) for w, u in zip(weights, updates, strict=True)]),
         }

@@ -1,31 +1,21 @@
-"""Speed of the running app as a visitor meets it: start of the server, first picture, and from a key on the slider to a new picture."""
+"""Speed of the running app as a visitor meets it: start of the server, first picture, from a key on the slider to a new picture."""
 
 from __future__ import annotations
 
-import contextlib
-import http.client
-import os
-import signal
-import socket
-import subprocess
-import sys
 import tempfile
-import time
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, sync_playwright
 
-from tests.benchmarks import report
+from tests.benchmarks import live, report
+from tests.benchmarks.running import IDLE, count_bytes, median_p90, server, visit
 from tests.browser import chromium
 
-ROOT = Path(__file__).parents[2]
-START_GOAL_S, PICTURE_GOAL_MS, REPAINT_GOAL_MS = 15, 2000, 300
+START_GOAL_S, PICTURE_GOAL_MS, REPAINT_GOAL_MS, BYTES_GOAL = 15, 2000, 300, 60_000
 VISITS = 6
-WAIT_MS = 60_000
+UPDATES = 50
 # Two walks away from the decay at which the page opens: 20 decays, and seeds that no other visit uses, so nothing was computed before.
 WALKS = (("?seed=1230", "ArrowLeft", 12), ("?seed=4560", "ArrowRight", 8))
 
@@ -77,9 +67,6 @@ FIRST_PICTURE = """() => {
 }"""
 FIRST_PAINTING = "() => bench.paintings.length ? bench.paintings[0].at : null"
 
-IDLE = (
-    """() => { const stage = document.querySelector(".wd-stage"); return stage && +stage.dataset.updates > 0 && !stage.dataset.status; }"""
-)
 ANSWERED = """(before) => {
   const stage = document.querySelector(".wd-stage");
   return stage.dataset.result !== before && !stage.dataset.status && bench.paintings.some((p) => p.result !== before);
@@ -94,7 +81,6 @@ class Moves:
     work_ms: list[float] = field(default_factory=list)  # of it, drawing in the browser
     received: list[int] = field(default_factory=list)  # bytes until the last picture
     per_painting: list[float] = field(default_factory=list)
-    watched: list[dict[str, int]] = field(default_factory=list)
 
 
 def main() -> None:
@@ -110,6 +96,9 @@ def main() -> None:
                 browser = playwright.chromium.launch(executable_path=chromium.find(), args=chromium.FLAGS)
                 report_first_pictures(browser, url)
                 report_moves(browser, url)
+                report_updates(browser, url)
+                live.report_drag(browser, url)
+                live.report_film(browser, url)
                 browser.close()
 
 
@@ -125,7 +114,7 @@ def report_first_pictures(browser: Browser, url: str) -> None:
 
 def first_picture(browser: Browser, url: str) -> tuple[float, float]:
     """Milliseconds from the navigation to the maps and to all figures, in a browser that has no file of the app yet."""
-    with visit(browser, url) as page:
+    with visit(browser, url, LISTEN) as page:
         picture = float(page.wait_for_function(FIRST_PICTURE).json_value())
         painting = float(page.wait_for_function(FIRST_PAINTING).json_value())
         page.wait_for_function(IDLE)
@@ -142,23 +131,38 @@ def report_moves(browser: Browser, url: str) -> None:
     report.figure("    until all five figures", median_p90(moves.first_ms))
     report.figure("    of it, drawing in the browser", median_p90(moves.work_ms))
     report.figure("    until the pictures of all seeds", median_p90(moves.last_ms))
-    total = {name: sum(watched[name] for watched in moves.watched) for name in moves.watched[0]}
-    remounted = total["figures"] - total["kept"] + total["unmarked"]
-    report.figure("figures remounted", f"{remounted:8d} of {total['figures']}", "0", met=not remounted)
-    report.figure("blank figures in any frame", f"{total['blanks']:8d} in {total['frames']} frames", "0", met=not total["blanks"])
-    report.figure("received over the websocket, a change", f"{np.median(moves.received) / 1000:8.0f} kB median")
+    size = float(np.median(moves.received))
+    goal, met = f"less than {BYTES_GOAL // 1000} kB", size < BYTES_GOAL
+    report.figure("received over the websocket, a change", f"{size / 1000:8.0f} kB median", goal, met=met)
     report.figure("received over the websocket, a painting", f"{np.median(moves.per_painting) / 1000:8.0f} kB median")
+
+
+def report_updates(browser: Browser, url: str) -> None:
+    """Whether one and the same figures last through many updates, and are never blank."""
+    with visit(browser, url + "?seeds=1", LISTEN) as page:
+        page.wait_for_function(IDLE)
+        page.locator("#wd-decay").focus()
+        page.wait_for_timeout(500)
+        page.evaluate(WATCH)
+        for k in range(UPDATES):
+            before = page.locator(".wd-stage").get_attribute("data-result")
+            page.keyboard.press("ArrowLeft" if k < UPDATES // 3 else "ArrowRight" if k < UPDATES * 5 // 6 else "ArrowLeft")
+            page.wait_for_function(ANSWERED, arg=before)
+        watched = page.evaluate(WATCHED)
+    remounted = watched["figures"] - watched["kept"] + watched["unmarked"]
+    report.figure(f"figures remounted in {UPDATES} updates", f"{remounted:8d} of {watched['figures']}", "0", met=not remounted)
+    blanks, frames = watched["blanks"], watched["frames"]
+    report.figure("    blank figures in any frame", f"{blanks:8d} in {frames} frames", "0", met=not blanks)
 
 
 def walk(browser: Browser, url: str, key: str, count: int, moves: Moves) -> None:
     """Press a key on the decay slider again and again, each time after the last change is complete."""
-    with visit(browser, url) as page:
+    with visit(browser, url, LISTEN) as page:
         received: list[int] = []
         page.wait_for_function(IDLE)
         count_bytes(page, received)
-        page.get_by_test_id("stMain").get_by_role("slider", name="Weight decay").focus()
+        page.locator("#wd-decay").focus()
         page.wait_for_timeout(500)
-        page.evaluate(WATCH)
         for _ in range(count):
             before = page.locator(".wd-stage").get_attribute("data-result")
             received.clear()
@@ -173,84 +177,3 @@ def walk(browser: Browser, url: str, key: str, count: int, moves: Moves) -> None
             moves.work_ms.append(new[0]["work"])
             moves.received.append(sum(received))
             moves.per_painting.append(sum(received) / len(new))
-        moves.watched.append(page.evaluate(WATCHED))
-
-
-def count_bytes(page: Page, received: list[int]) -> None:
-    """Adds to `received` the size of each message from now on."""
-    session = page.context.new_cdp_session(page)
-
-    def on_frame(event: dict[str, Any]) -> None:
-        response = event["response"]
-        data = response["payloadData"]
-        received.append(len(data) if response["opcode"] == 1 else len(data) * 3 // 4 - data[-2:].count("="))  # others are base64
-
-    session.on("Network.webSocketFrameReceived", on_frame)
-    session.send("Network.enable")
-
-
-def median_p90(ms: Sequence[float]) -> str:
-    return f"{np.median(ms):8.0f} ms median, {np.quantile(ms, 0.9):.0f} p90"
-
-
-@contextlib.contextmanager
-def visit(browser: Browser, url: str) -> Iterator[Page]:
-    """A page in a context of its own, so with an empty cache, that has just been sent to `url`."""
-    context = browser.new_context(viewport={"width": 1440, "height": 900})
-    context.set_default_timeout(WAIT_MS)
-    context.add_init_script(LISTEN)
-    page = context.new_page()
-    page.goto(url, wait_until="commit")
-    yield page
-    context.close()
-
-
-@contextlib.contextmanager
-def server(cache: str) -> Iterator[tuple[str, float]]:
-    """The base address of the real app in a process of its own, and the seconds until it said that it is healthy."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    command = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.address", "127.0.0.1", "--server.port", str(port)]
-    started = time.monotonic()
-    with tempfile.TemporaryFile() as log:
-        process = subprocess.Popen(
-            command,
-            cwd=ROOT,
-            env=os.environ | {"WDVIZ_CACHE": cache},
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-        try:
-            while not healthy(port):
-                if process.poll() is not None or time.monotonic() - started > WAIT_MS / 1000:
-                    log.seek(0)
-                    raise RuntimeError("the server did not start:\n" + log.read().decode(errors="replace")[-5000:])
-                time.sleep(0.02)
-            yield f"http://127.0.0.1:{port}/", time.monotonic() - started
-        finally:
-            stop(process)
-
-
-def healthy(port: int) -> bool:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
-    try:
-        connection.request("GET", "/_stcore/health")
-        return connection.getresponse().status == 200
-    except OSError:
-        return False
-    finally:
-        connection.close()
-
-
-def stop(process: subprocess.Popen[bytes]) -> None:
-    """Ends the server and all that it started."""
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGTERM)
-    try:
-        process.wait(10)
-    except subprocess.TimeoutExpired:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()

@@ -8,19 +8,21 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, expect, sync_playwright
 
-from tests.browser import chromium
+from tests.browser import chromium, lab
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
 START_SECONDS = 90
 WAIT_MS = 60_000  # the first visit imports and compiles, on two cores shared with Chromium
 LOG = pytest.StashKey[Path]()
+Visit = Callable[..., Page]
 
 
 @pytest.fixture(scope="session")
@@ -59,23 +61,36 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture
-def page(browser: Browser, server: str) -> Iterator[Page]:
-    """A fresh page, 1440 by 900; `page.goto("/")` opens the app. An error in the page fails the test."""
-    context = browser.new_context(base_url=server, viewport={"width": 1440, "height": 900})
-    context.set_default_timeout(WAIT_MS)
-    page = context.new_page()
+def visit(browser: Browser, server: str) -> Iterator[Visit]:
+    """Makes fresh pages: `visit(390, 844, color_scheme="dark").goto("/")`. An error in any of them fails the test."""
+    contexts: list[BrowserContext] = []
     problems: list[str] = []
 
     def on_console(message: ConsoleMessage) -> None:
         if message.type == "error":
             problems.append(f"console: {message.text} ({message.location.get('url', '')})")
 
-    page.on("console", on_console)
-    page.on("pageerror", lambda error: problems.append(f"page: {error}"))
-    yield page
-    context.close()
+    def make(width: int = 1440, height: int = 900, **options: Any) -> Page:
+        context = browser.new_context(base_url=server, viewport={"width": width, "height": height}, **options)
+        contexts.append(context)
+        context.set_default_timeout(WAIT_MS)
+        context.add_init_script(lab.PROBES)
+        page = context.new_page()
+        page.on("console", on_console)
+        page.on("pageerror", lambda error: problems.append(f"page: {error}"))
+        return page
+
+    yield make
+    for context in contexts:
+        context.close()
     if problems:
         pytest.fail("the page reported errors:\n" + "\n".join(problems), pytrace=False)
+
+
+@pytest.fixture
+def page(visit: Visit) -> Page:
+    """A fresh page, 1440 by 900."""
+    return visit()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

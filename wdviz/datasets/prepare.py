@@ -10,7 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wdviz.datasets.card import Dataset, Floats, Numbers
+from wdviz.edits import Edits
 from wdviz.settings import Task
+
+MIN_TRAIN = 4
 
 Rows = NDArray[np.int32]
 Targets = NDArray[np.int32 | np.float32]  # class indices, or targets for regression
@@ -46,6 +49,7 @@ class Split:
     train_rows: Rows  # (n_train,) row of the original table for each training point; empty for toy sets
     validation_rows: Rows
     test_rows: Rows
+    refs: Rows  # (n_train,) for each training point the index at which it was drawn, or -1 - k for the k-th added by an edit
     note: str  # missing or odd values and how they were handled
 
     def __post_init__(self) -> None:
@@ -60,8 +64,12 @@ class Split:
         return self.task == "classification" and np.unique(self.y_train[: self.n_train]).size == 1
 
 
-def prepare(entry: Dataset, n_train: int, noise: float, flip: float, seed: int) -> Split:
-    """The split of `entry` that `seed` names; pure. See `wdviz.datasets.load`, which checks the arguments first."""
+def prepare(entry: Dataset, n_train: int, noise: float, flip: float, seed: int, edits: Edits = Edits()) -> Split:
+    """The split of `entry` that `seed` names; pure. See `wdviz.datasets.load`, which checks the other arguments first.
+
+    Raises:
+        ValueError: for edits that do not suit the data set or leave too few or too many training points.
+    """
     train, validation, test = _draw(entry, noise, seed) if entry.toy else _cut(entry, seed)
     seen = train.x[:n_train]
     mean, scale = (np.zeros(entry.inputs), np.full(entry.inputs, entry.divisor)) if entry.divisor else _standard(seen)
@@ -74,6 +82,10 @@ def prepare(entry: Dataset, n_train: int, noise: float, flip: float, seed: int) 
     if entry.classes:
         y, flipped = _flip(y, len(entry.classes), entry.capacity, flip, _stream(entry, seed, "flip"))
 
+    refs = np.arange(n_train, dtype=np.int32)
+    if edits != Edits():
+        x, y, flipped, refs = _edited(entry, edits, x, y, flipped)
+
     kind = np.int32 if entry.classes else np.float32
 
     def target(values: Numbers) -> Targets:
@@ -84,7 +96,7 @@ def prepare(entry: Dataset, n_train: int, noise: float, flip: float, seed: int) 
         task=entry.task,
         x_train=_pad(x.astype(np.float32), entry.capacity),
         y_train=_pad(target(y), entry.capacity),
-        n_train=n_train,
+        n_train=len(x),
         flipped=_pad(flipped, entry.capacity),
         x_validation=((validation.x - mean) / scale).astype(np.float32),
         y_validation=target(validation.y),
@@ -101,6 +113,7 @@ def prepare(entry: Dataset, n_train: int, noise: float, flip: float, seed: int) 
         train_rows=train.rows[:n_train].copy(),
         validation_rows=validation.rows,
         test_rows=test.rows,
+        refs=refs,
         note=entry.card.notes,
     )
 
@@ -173,6 +186,29 @@ def _flip(y: Numbers, classes: int, capacity: int, share: float, rng: np.random.
     flipped = np.zeros(len(y), dtype=bool)
     flipped[np.argsort(rank)[: round(share * len(y))]] = True
     return np.where(flipped, wrong, y), flipped
+
+
+def _edited(
+    entry: Dataset, edits: Edits, x: Floats, y: Numbers, flipped: NDArray[np.bool_]
+) -> tuple[Floats, Numbers, NDArray[np.bool_], Rows]:
+    """The drawn points that are left, then the added ones, and where each comes from (see `Split.refs`)."""
+    if not entry.toy:
+        raise ValueError(f"edits need a data set drawn in its own plane; {entry.name} is not")
+    highest = max((label for *_, label in edits.added), default=0)
+    if entry.classes and highest >= len(entry.classes):
+        raise ValueError(f"edits add a point with label {highest}; the labels of {entry.name} are from 0 to {len(entry.classes) - 1}")
+    kept = np.setdiff1d(np.arange(len(x)), edits.removed)
+    total = len(kept) + len(edits.added)
+    if not MIN_TRAIN <= total <= entry.capacity:
+        raise ValueError(f"edits leave {total} training points; there must be from {MIN_TRAIN} to {entry.capacity}")
+    added = np.array(edits.added).reshape(-1, 3)
+    target = 2 if entry.classes else 1  # of (x, y, label)
+    return (
+        np.concatenate([x[kept], added[:, : entry.inputs]]),
+        np.concatenate([y[kept], added[:, target]]),
+        np.concatenate([flipped[kept], np.zeros(len(added), bool)]),
+        np.concatenate([kept, -1 - np.arange(len(added))]).astype(np.int32),
+    )
 
 
 def _pad(values: NDArray[Element], rows: int) -> NDArray[Element]:

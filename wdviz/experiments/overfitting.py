@@ -71,8 +71,17 @@ class Verdict:
 
 def pair(settings: Settings, repetition: int) -> tuple[Run, Run]:
     """The runs without and with decay of one repetition: same data, start, batches and masks. The first one carries pictures."""
-    seed, pictures = settings.seed + repetition, repetition == 0
-    return Run.of(replace(settings, decay=0.0), seed, pictures=pictures), Run.of(settings, seed, pictures=pictures)
+    return _both(settings, settings.seed + repetition, pictures=repetition == 0)
+
+
+def film_pair(settings: Settings) -> tuple[Run, Run]:
+    """The runs without and with decay of the first repetition once more, with weights and answers at each checkpoint."""
+    return _both(settings, settings.seed, film=True)
+
+
+def _both(settings: Settings, seed: int, **carry: bool) -> tuple[Run, Run]:
+    without = replace(settings, decay=0.0, switch_at=0, decay_after=0.0)
+    return Run.of(without, seed, **carry), Run.of(settings, seed, **carry)
 
 
 def pairs(settings: Settings) -> list[tuple[Run, Run]]:

@@ -14,10 +14,11 @@ from wdviz.figures.draft import Draft
 from wdviz.results import Arm, History
 
 Curve = Callable[[History], NDArray[np.floating]]
+Switch = tuple[int, str]  # a step, and what is said there beside a vertical line, such as "decay 0 from here"
 LOSS_FLOOR = 1e-3
 
 
-def losses(arms: Sequence[Arm], *, unit: str = "nats") -> go.Figure:
+def losses(arms: Sequence[Arm], *, unit: str = "nats", switch: Switch | None = None) -> go.Figure:
     """Training and test data loss of each arm, without the penalty, on a logarithmic axis."""
     fig = Draft()
     ends = []
@@ -32,10 +33,10 @@ def losses(arms: Sequence[Arm], *, unit: str = "nats") -> go.Figure:
     span = (math.log10(min(low, 0.05)), math.log10(max(high, 1.0) if math.isfinite(high) else 10.0))
     _label_ends(fig, ends, span)
     fig.update_yaxes(title=f"loss ({unit}, log)", type="log", range=span, dtick=1)
-    return _over_training(fig, "Loss on training and on new data", arms)
+    return _over_training(fig, "Loss on training and on new data", arms, switch)
 
 
-def scores(arms: Sequence[Arm], *, name: str) -> go.Figure:
+def scores(arms: Sequence[Arm], *, name: str, switch: Switch | None = None) -> go.Figure:
     """Accuracy (or R2) on training and test data of each arm."""
     fig = Draft()
     ends = []
@@ -46,10 +47,10 @@ def scores(arms: Sequence[Arm], *, name: str) -> go.Figure:
     span = (0.0, 1.03) if name == "accuracy" else (-0.5, 1.05)
     _label_ends(fig, ends, span)
     fig.update_yaxes(title=name, range=span, tickformat=".0%" if name == "accuracy" else ".1f")
-    return _over_training(fig, f"{name[0].upper()}{name[1:]} on training and on new data", arms)
+    return _over_training(fig, f"{name[0].upper()}{name[1:]} on training and on new data", arms, switch)
 
 
-def minimised(arm: Arm, *, unit: str = "nats") -> go.Figure:
+def minimised(arm: Arm, *, unit: str = "nats", switch: Switch | None = None) -> go.Figure:
     """Training data loss and, stacked on it, the penalty decay / 2 x ||w||^2, of the first seed."""
     history = arm.histories[0]
     fig = Draft()
@@ -73,10 +74,10 @@ def minimised(arm: Arm, *, unit: str = "nats") -> go.Figure:
     total = history.losses["train"].astype(np.float64) + history.penalty
     finite = total[np.isfinite(total)]
     fig.update_yaxes(title=f"loss ({unit})", range=[0, float(finite.max()) * 1.1 if finite.size else 1])
-    return _over_training(fig, "Data loss and penalty, with decay, first seed", [arm], legend=True)
+    return _over_training(fig, "Data loss and penalty, with decay, first seed", [arm], switch, legend=True)
 
 
-def step_losses(arms: Sequence[Arm], *, unit: str = "nats") -> go.Figure:
+def step_losses(arms: Sequence[Arm], *, unit: str = "nats", switch: Switch | None = None) -> go.Figure:
     """The loss of each step's batch as it was minimised, without the penalty, of the first seed."""
     fig = Draft()
     for arm in arms:
@@ -89,12 +90,13 @@ def step_losses(arms: Sequence[Arm], *, unit: str = "nats") -> go.Figure:
             line={"color": palette.ARMS[arm.name], "width": 1.5, "dash": "solid" if arm.name == "with" else "dot"},
             name=palette.ARM_NAMES[arm.name],
             hovertemplate="step %{x}: %{y:.3f}<extra></extra>",
+            meta={"follow": arm.name},
         )
     fig.update_yaxes(title=f"batch loss ({unit}, log)", type="log", dtick=1)
-    return _over_training(fig, "Training loss of each step, first seed", arms, legend=True)
+    return _over_training(fig, "Training loss of each step, first seed", arms, switch, legend=True)
 
 
-def norms(arms: Sequence[Arm], layer: int, *, pure_shrink: bool) -> go.Figure:
+def norms(arms: Sequence[Arm], layer: int, *, pure_shrink: bool, switch: Switch | None = None) -> go.Figure:
     """Norm of one layer's weights in each arm and, dotted, what decay alone would leave of the start.
 
     Arguments:
@@ -104,10 +106,10 @@ def norms(arms: Sequence[Arm], layer: int, *, pure_shrink: bool) -> go.Figure:
     fig = Draft()
     ends = [(arm.name, arm.name, _add_seeds(fig, arm, lambda h: h.norms[:, layer], "train", "norm")) for arm in arms]
     history = arms[-1].histories[0]
-    if pure_shrink and arms[-1].decay > 0:
+    if pure_shrink and (history.shrink != 1).any():
         fig.add_scatter(
             x=history.steps,
-            y=np.abs(history.shrink.astype(np.float64) * history.norms[0, layer]),
+            y=np.minimum(np.abs(history.shrink.astype(np.float64) * history.norms[0, layer]), np.finfo(np.float32).max).astype(np.float32),
             mode="lines",
             line={"color": palette.ARMS["with"], "width": 1.5, "dash": "dot"},
             name="decay alone",
@@ -118,7 +120,7 @@ def norms(arms: Sequence[Arm], layer: int, *, pure_shrink: bool) -> go.Figure:
     top = float(reference.max()) * 1.2 or 1.0 if reference.size else 1.0
     _label_ends(fig, ends, (0.0, top))
     fig.update_yaxes(title="norm of the weights", range=[0, top])
-    return _over_training(fig, "Norm of a layer's weights", arms, nticks=4)
+    return _over_training(fig, "Norm of a layer's weights", arms, switch, nticks=4)
 
 
 def _add_seeds(fig: Draft, arm: Arm, curve: Curve, split: str, what: str) -> float:
@@ -150,6 +152,7 @@ def _add_seeds(fig: Draft, arm: Arm, curve: Curve, split: str, what: str) -> flo
         line={"color": colour, "width": 2.5, "dash": dash},
         name=f"{what}, {palette.ARM_NAMES[arm.name]}",
         hovertemplate=f"{what}, {palette.ARM_NAMES[arm.name]}: %{{y:.3f}}<br>step %{{x}}, {of}<extra></extra>",
+        meta={"follow": arm.name},  # the stage moves a point along this line while the training is played
     )
     finite = median[np.isfinite(median)]
     return float(finite[-1]) if finite.size else math.nan
@@ -181,9 +184,32 @@ def _label_ends(fig: Draft, ends: list[tuple[str, str, float]], span: tuple[floa
         )
 
 
-def _over_training(fig: Draft, title: str, arms: Sequence[Arm], *, legend: bool = False, nticks: int = 5) -> go.Figure:
+def _mark(fig: Draft, step: int, text: str, *, left: bool) -> None:
+    """A vertical line at a step, with words at its top on the side where there is more room."""
+    fig.add_shape(
+        type="line", x0=step, x1=step, y0=0, y1=1, yref="paper", line={"color": palette.GHOST, "width": 1, "dash": "dot"}, layer="below"
+    )
+    fig.add_annotation(
+        x=step,
+        y=1,
+        yref="paper",
+        text=text,
+        name="switch",
+        xanchor="left" if left else "right",
+        yanchor="top",
+        xshift=4 if left else -4,
+        showarrow=False,
+        font={"color": palette.GHOST, "size": 11},
+    )
+
+
+def _over_training(
+    fig: Draft, title: str, arms: Sequence[Arm], switch: Switch | None, *, legend: bool = False, nticks: int = 5
+) -> go.Figure:
     last = max(int(h.steps[-1]) for arm in arms for h in arm.histories)
     longest = max((len(a["text"]) for a in fig.layout["annotations"]), default=0)
+    if switch is not None and switch[0] <= last:
+        _mark(fig, *switch, left=2 * switch[0] <= last)
     fig.update_xaxes(title="training step", range=[0, last], zeroline=False, nticks=nticks, tickangle=0)
     fig.update_layout(
         title=palette.title(title),

@@ -11,25 +11,43 @@ from wdviz.figures import palette
 from wdviz.figures.draft import Draft
 from wdviz.results import Arm
 
-LEVELS = 256  # steps of sureness for each class in a decision map
 CROWD = 120  # training points beyond which marks are drawn smaller
 FULL_SCALE = 2.0  # standard deviations from the mean at which a map of predicted values is saturated
+BOUND = 1e6  # predictions beyond count as this, so that their differences are finite
 
 
-def encode_map(predictions: NDArray[np.floating], size: int) -> NDArray[np.uint16]:
-    """(size, size) of class x 256 + margin: the class that is chosen, and by how much over the next one (0 to 255).
+def levels(classes: int) -> int:
+    """Steps of sureness for each class in a map of one byte a point."""
+    return 256 // classes
 
-    Predictions are (size * size, classes) probabilities, or (size * size, 1) standardised values: then class 0 is below the mean,
+
+def encode(predictions: NDArray[np.floating]) -> NDArray[np.uint8]:
+    """(..., points) of class x levels + level: the class that is chosen, and by how much over the next one (0 to levels - 1).
+
+    Predictions are (..., points, classes) probabilities, or (..., points, 1) standardised values: then class 0 is below the mean,
     1 above it, and the margin is the distance in units of two standard deviations. Values that are not numbers count as 0.
     """
-    p = np.nan_to_num(np.asarray(predictions, np.float64), nan=0.0, posinf=1e6, neginf=-1e6)
-    if p.shape[1] == 1:
-        chosen, margin = (p[:, 0] > 0).astype(int), np.abs(p[:, 0]) / FULL_SCALE
+    p = np.clip(np.nan_to_num(np.asarray(predictions, np.float32)), -BOUND, BOUND)
+    classes = max(p.shape[-1], 2)
+    if p.shape[-1] == 1:
+        chosen, margin = (p[..., 0] > 0).astype(np.uint8), np.abs(p[..., 0]) / FULL_SCALE
     else:
-        ordered = np.partition(p, -2, axis=1)
-        chosen, margin = p.argmax(1), ordered[:, -1] - ordered[:, -2]
-    level = np.round(np.clip(margin, 0, 1) * (LEVELS - 1)).astype(int)
-    return (chosen * LEVELS + level).astype(np.uint16).reshape(size, size)
+        # Class by class over all points at once: NumPy's argmax and sort take far longer along so short an axis.
+        best, chosen = p[..., 0].copy(), np.zeros(p.shape[:-1], np.uint8)
+        second = np.full_like(best, -BOUND)
+        for i in range(1, classes):
+            value = p[..., i]
+            chosen[value > best] = i
+            np.maximum(second, np.minimum(value, best), out=second)
+            np.maximum(best, value, out=best)
+        margin = best - second
+    steps = levels(classes)
+    return chosen * np.uint8(steps) + np.rint(np.minimum(margin, 1) * (steps - 1)).astype(np.uint8)
+
+
+def encode_map(predictions: NDArray[np.floating], size: int) -> NDArray[np.uint8]:
+    """`encode` of one map of (size * size, classes) predictions, as (size, size)."""
+    return encode(predictions).reshape(size, size)
 
 
 def decision(arm: Arm, split: Split, plane: Plane, *, test_points: bool = False) -> go.Figure:
@@ -70,8 +88,9 @@ def _add_map(fig: Draft, arm: Arm, split: Split, plane: Plane) -> None:
     x, y = plane.x, plane.y
     names = list(split.classes) or ["below the mean", "above the mean"]
     colours = palette.CLASS_COLOURS[: len(names)]
-    top = len(names) * LEVELS
-    ramp = [((i * LEVELS + at) / top, c) for i, colour in enumerate(colours) for at, c in ((0, palette.PALE), (LEVELS - 1e-6, colour))]
+    steps = levels(len(names))
+    top = len(names) * steps - 1
+    ramp = [[(i * steps + at) / top, c] for i, colour in enumerate(colours) for at, c in ((0, palette.PALE), (steps - 1, colour))]
     fig.add_heatmap(
         z=encode_map(arm.histories[0].grid, len(x)),
         x0=float(x[0]),
@@ -80,10 +99,10 @@ def _add_map(fig: Draft, arm: Arm, split: Split, plane: Plane) -> None:
         dy=float(y[1] - y[0]),
         zmin=0,
         zmax=top,
-        colorscale=[[min(at, 1.0), c] for at, c in ramp[:-1]] + [[1.0, ramp[-1][1]]],
+        colorscale=ramp,
         showscale=False,
         hoverinfo="skip",
-        meta={"kind": "decision", "colors": list(colours), "names": names},
+        meta={"kind": "decision", "colors": list(colours), "names": names, "levels": steps},
     )
 
 

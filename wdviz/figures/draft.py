@@ -16,7 +16,7 @@ class Draft:
 
     def __init__(self) -> None:
         self.data: list[dict[str, Any]] = []
-        self.layout: dict[str, Any] = {"xaxis": {}, "yaxis": {}, "annotations": []}
+        self.layout: dict[str, Any] = {"xaxis": {}, "yaxis": {}, "annotations": [], "shapes": []}
 
     def add_scatter(self, **trace: Any) -> None:
         self._add("scatter", trace)
@@ -29,6 +29,9 @@ class Draft:
 
     def add_annotation(self, **annotation: Any) -> None:
         self.layout["annotations"].append(annotation)
+
+    def add_shape(self, **shape: Any) -> None:
+        self.layout["shapes"].append(shape)
 
     def update_xaxes(self, *, title: str = "", **axis: Any) -> None:
         self.layout["xaxis"] |= {"title": {"text": title}, **axis} if title else axis

@@ -1,42 +1,143 @@
-"""Settings written as in an address, as typed values."""
+"""The address: every setting that differs from its default, under the name of its field, read once and written by the app alone.
+
+Values from outside are parsed, never evaluated, then moved to what the settings allow. The app rewrites the address only when a setting
+changes, so an old link stays as it was, and the browser's back button leads to it.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 from urllib.parse import parse_qs
 
-from wdviz.settings import SPECS, Number, Several
+import streamlit as st
 
+from wdviz import edits
+from wdviz.settings import SPECS, Choice, Number, Settings, Several, Text
+
+SETTINGS: dict[str, Any] = asdict(Settings())
+SHOWN = {"present": False, "contrast": False, "test_points": False}  # options of the view, not of the experiment
+DEFAULTS: dict[str, Any] = SETTINGS | SHOWN
 LONGEST = 200  # characters of one value that are looked at
+LONGEST_TEXT = 16_000  # characters of edits that are taken: more than 500 points need
+
+_SEEN = "_address"  # in the session: the query last taken or written
+_WRITTEN = "_address_values"  # and the values that it stood for
 
 
 def value(name: str, texts: Sequence[str]) -> Any:
-    """The value of one setting from what the address gives it: one text, or for a choice of several any number.
+    """What the address gives for one name, typed but not yet held to its range: one text, or for a choice of several any number.
 
     Raises:
-        ValueError: for a name or value that the settings do not allow; the message says what is allowed.
+        ValueError: for an unknown name, or a text that is no value of its kind; the message says what is allowed.
     """
-    if name not in SPECS:
-        raise ValueError(f"{name!r} is not a setting; the settings are {', '.join(SPECS)}")
+    if name not in DEFAULTS:
+        raise ValueError(f"{name!r} is not a setting; the settings are {', '.join(DEFAULTS)}")
+    if name in SHOWN:
+        return _switched(name, texts[-1][:LONGEST])
     spec, text = SPECS[name], texts[-1][:LONGEST]
+    match spec:
+        case Several():
+            return tuple(sorted({part for text in texts for part in text[:LONGEST].split(",") if part}))
+        case Number():
+            return _number(name, text, spec)
+        case Text():
+            if len(texts[-1]) > LONGEST_TEXT:  # cut, it could mean something else
+                raise ValueError(f"{name} has {len(texts[-1])} characters; it must have {LONGEST_TEXT} at most")
+            return texts[-1]
+        case Choice():
+            return next((option for option in spec.options if str(option) == text), text)
+
+
+def allowed(name: str, given: Any, notes: list[str]) -> Any:
+    """The value moved to what the settings allow: a number into its range and to its nearest step, anything else to its default.
+
+    Adds to `notes` what was changed, but for the move to the nearest step.
+    """
+    if name in SHOWN:
+        return given
+    spec, default = SPECS[name], SETTINGS[name]
     if isinstance(spec, Several):
-        found: Any = tuple(sorted({part for text in texts for part in text[:LONGEST].split(",") if part}))
-    elif isinstance(spec, Number):
-        found = _number(name, text, whole=isinstance(spec.step, int) and not spec.grid)
-    else:
-        found = next((option for option in spec.options if str(option) == text), text)
-    spec.check(name, found)
-    return found
+        given = tuple(sorted(given or ()))
+    try:
+        if isinstance(spec, Text):
+            return edits.write(edits.parse(given))
+        spec.check(name, given)
+    except ValueError as error:
+        finite = isinstance(given, (int, float)) and not isinstance(given, bool) and abs(given) < float("inf")
+        if not isinstance(spec, Number) or not finite:
+            notes.append(f"{error}. The default, {written(name, default) or 'none'}, is used.")
+            return default
+        given = _nearest(spec, min(max(given, spec.low), spec.high))
+        notes.append(f"{error}. {given:g} is used.")
+    return _nearest(spec, given) if isinstance(spec, Number) else given
 
 
 def parse(query: str) -> dict[str, Any]:
-    """All settings of a query, `decay=30&dataset=moons`. Raises ValueError as `value` does."""
-    return {name: value(name, texts) for name, texts in parse_qs(query, keep_blank_values=True).items()}
+    """All values of a query of the project's own, `decay=30&dataset=moons`. Raises ValueError for one that is not allowed."""
+    notes: list[str] = []
+    found = {name: allowed(name, value(name, texts), notes) for name, texts in parse_qs(query, keep_blank_values=True).items()}
+    if notes:
+        raise ValueError(" ".join(notes))
+    return found
 
 
-def _number(name: str, text: str, *, whole: bool) -> float | int:
+def written(name: str, given: Any) -> str | list[str]:
+    """A value as it stands in the address."""
+    if isinstance(given, bool):
+        return "1" if given else "0"
+    if isinstance(given, (tuple, list)):
+        return [str(item) for item in given]
+    return f"{given:g}" if isinstance(given, float) else str(given)
+
+
+def take() -> list[str]:
+    """Take over an address that the app has not written itself: a first visit, a link, the back button. Returns notes on it."""
+    now = {name: st.query_params.get_all(name) for name in st.query_params}
+    if st.session_state.get(_SEEN) == now:
+        return []
+    notes: list[str] = []
+    for name, default in DEFAULTS.items():
+        try:
+            found = allowed(name, value(name, now[name]), notes) if name in now else default
+        except ValueError as error:
+            notes.append(f"{error}. The default, {written(name, default) or 'none'}, is used.")
+            found = default
+        st.session_state[name] = found
+    st.session_state[_SEEN] = now
+    st.session_state[_WRITTEN] = {name: st.session_state[name] for name in DEFAULTS}
+    return notes
+
+
+def write(values: Mapping[str, Any]) -> None:
+    """Write the values that differ from their defaults, if any has changed since the address was last taken or written."""
+    if st.session_state.get(_WRITTEN) == values:
+        return
+    query = {name: written(name, given) for name, given in values.items() if given != DEFAULTS[name]}
+    st.session_state[_WRITTEN] = dict(values)
+    st.session_state[_SEEN] = {name: text if isinstance(text, list) else [text] for name, text in query.items()}
+    st.query_params.from_dict(query)
+
+
+def _switched(name: str, text: str) -> bool:
+    if text in ("0", "1", "false", "true"):
+        return text in ("1", "true")
+    raise ValueError(f"{name} is {text!r}; it must be 0 or 1")
+
+
+def _number(name: str, text: str, spec: Number) -> float | int:
+    whole = isinstance(spec.step, int) and not spec.grid
     try:
         return int(text) if whole else float(text)
     except ValueError:
-        raise ValueError(f"{name} is {text!r}; it must be a {'whole ' if whole else ''}number") from None
+        kind = "a whole number" if whole else "a number"
+        raise ValueError(f"{name} is {text!r}; it must be {kind} from {spec.low:g} to {spec.high:g}") from None
+
+
+def _nearest(spec: Number, given: float) -> float | int:
+    if spec.grid:
+        return min(spec.grid, key=lambda v: abs(v - given))
+    steps = round((given - spec.low) / spec.step)
+    at = round(spec.low + steps * spec.step, 6)
+    return int(at) if isinstance(spec.step, int) else float(at)

@@ -1,9 +1,9 @@
-"""Widgets made from the one table of fields in `settings`: key, address name and settings field are the same word."""
+"""Controls made from the one table of fields in `settings`: widget key, address name and settings field are the same word."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
+from dataclasses import replace
 from typing import Any
 
 import streamlit as st
@@ -12,13 +12,11 @@ from wdviz import datasets
 from wdviz.settings import SPECS, Choice, Number, Settings, Several
 from wdviz.ui import address
 
-DEFAULTS: dict[str, Any] = asdict(Settings())
-
-# Behind "More": what one seldom touches.
+# Behind "More": what one seldom touches. What is on neither list belongs to the stage.
 SHOWN = {
     "Data": ("dataset", "n_train", "flip"),
     "Network": ("model", "width", "depth"),
-    "Training": ("optimiser", "decay_kind", "learning_rate", "steps"),
+    "Training": ("optimiser", "decay_kind", "steps"),
     "Regularisers": ("regularisers",),
 }
 MORE = {
@@ -30,16 +28,15 @@ MORE = {
 
 
 def sidebar(suggested: Mapping[str, Mapping[str, Any]]) -> None:
-    """All controls but the decay itself. `suggested`: for each data set, settings that suit it, set when it is picked."""
+    """All controls that the stage does not have. `suggested`: for each data set, settings that suit it, set when it is picked."""
     with st.sidebar:
         left, right = st.columns(2)
-        left.button("Reset", on_click=put, args=(DEFAULTS,), help="All settings back to the start.", width="stretch")
+        left.button("Reset", on_click=put, args=(address.SETTINGS,), help="All settings back to the start.", width="stretch")
         right.button("New seed", on_click=_next_seed, help="Other data, start and batches.", width="stretch")
         for group, names in SHOWN.items():
             st.subheader(group, anchor=False)
             for name in names:
-                after = (lambda: put({**suggested.get(_value("dataset"), {})})) if name == "dataset" else None
-                control(name, on_change=after)
+                control(name, on_change=_suit(suggested) if name == "dataset" else None)
             if group == "Data":
                 _card(_value("dataset"))
             with st.popover("More", key=f"more_{group}", width="stretch"):
@@ -48,24 +45,18 @@ def sidebar(suggested: Mapping[str, Mapping[str, Any]]) -> None:
 
 
 def control(name: str, *, on_change: Callable[[], None] | None = None) -> None:
-    """The widget of one settings field, bound to the address."""
-    spec, default = SPECS[name], DEFAULTS[name]
-    common: dict[str, Any] = {
-        "key": name,
-        "help": spec.help,
-        "bind": "query-params",
-        "on_change": on_change,
-        "disabled": not _matters(name),
-    }
+    """The widget of one settings field. Its value is in the session already: from the address, or the default."""
+    spec = SPECS[name]
+    common: dict[str, Any] = {"key": name, "help": spec.help, "on_change": on_change, "disabled": not _matters(name)}
     match spec:
         case Several():
-            st.pills(spec.label, spec.options, selection_mode="multi", default=default, **common)
+            st.pills(spec.label, spec.options, selection_mode="multi", **common)
         case Choice():
-            st.selectbox(spec.label, spec.options, index=spec.options.index(default), **common)
+            st.selectbox(spec.label, spec.options, **common)
         case Number(grid=(_, *_)):
-            st.select_slider(spec.label, spec.grid, value=default, format_func=lambda v: f"{v:g}", **common)
+            st.select_slider(spec.label, spec.grid, format_func=lambda v: f"{v:g}", **common)
         case Number():
-            st.slider(spec.label, _as(spec, spec.low), _as(spec, spec.high), value=default, step=spec.step, **common)
+            st.slider(spec.label, _as(spec, spec.low), _as(spec, spec.high), step=spec.step, **common)
 
 
 def put(values: Mapping[str, Any]) -> None:
@@ -74,52 +65,65 @@ def put(values: Mapping[str, Any]) -> None:
         st.session_state[name] = value
 
 
+def put_texts(texts: Mapping[str, str]) -> list[str]:
+    """Set controls from texts as in an address; returns notes on what was not allowed. What is no value at all changes nothing."""
+    notes: list[str] = []
+    for name, text in texts.items():
+        try:
+            st.session_state[name] = address.allowed(name, address.value(name, [text]), notes)
+        except ValueError as error:
+            notes.append(f"{error}. Nothing was changed.")
+    return notes
+
+
 def settings() -> tuple[Settings, list[str]]:
     """What the controls say, and notes on what had to be changed to make it valid.
 
     Values off the grid of a control are moved to its nearest step, so that the caches see only a bounded number of values.
     """
     notes: list[str] = []
-    values = {name: _quantised(name, _value(name), notes) for name in SPECS}
+    values = {name: address.allowed(name, _value(name), notes) for name in SPECS}
     most = datasets.max_train(values["dataset"])
     if values["n_train"] > most:
         notes.append(f"{values['n_train']} training points were asked for; {values['dataset']} has {most} at most, so all {most} are used.")
         values["n_train"] = most
-    return Settings(**values), notes
+    chosen = Settings(**values)
+    try:
+        datasets.split_for(chosen, chosen.seed)
+    except ValueError as error:
+        notes.append(f"The edits of the data are left out: {error}.")
+        chosen = replace(chosen, edits="")
+    return chosen, notes
+
+
+def shown(name: str) -> bool:
+    """Whether a view option is on."""
+    return bool(st.session_state.get(name, address.SHOWN[name]))
+
+
+def all_shown() -> dict[str, bool]:
+    """Every view option."""
+    return {name: shown(name) for name in address.SHOWN}
+
+
+def to_address(chosen: Settings) -> None:
+    """Write settings and view options into the address."""
+    address.write({name: getattr(chosen, name) for name in SPECS} | all_shown())
 
 
 def _value(name: str) -> Any:
-    """What a control says; before its first run, what it is going to say: the address's value, or the default.
-
-    So a page can show its picture first and its controls after it, which the browser is slow to build.
-    """
-    if name in st.session_state:
-        return st.session_state[name]
-    try:
-        return address.value(name, st.query_params.get_all(name)) if name in st.query_params else DEFAULTS[name]
-    except ValueError:
-        return DEFAULTS[name]
-
-
-def _quantised(name: str, value: Any, notes: list[str]) -> Any:
-    spec, default = SPECS[name], DEFAULTS[name]
-    if isinstance(spec, Several):
-        value = tuple(sorted(value or ()))
-    try:
-        spec.check(name, value)
-    except ValueError as error:
-        notes.append(f"{error}. The default, {default}, is used.")
-        return default
-    if isinstance(spec, Number):
-        if spec.grid:
-            return min(spec.grid, key=lambda v: abs(v - value))
-        steps = round((value - spec.low) / spec.step)
-        return _as(spec, round(spec.low + steps * spec.step, 6))
-    return value
+    return st.session_state.get(name, address.DEFAULTS[name])
 
 
 def _as(spec: Number, value: float) -> float | int:
     return int(value) if isinstance(spec.step, int) else float(value)
+
+
+def _suit(suggested: Mapping[str, Mapping[str, Any]]) -> Callable[[], None]:
+    def suit() -> None:
+        put({"edits": "", **suggested.get(_value("dataset"), {})})  # edits name the points of another set
+
+    return suit
 
 
 def _matters(name: str) -> bool:
@@ -133,18 +137,15 @@ def _matters(name: str) -> bool:
         return _value("model") != "linear"
     if name == "flip":
         return datasets.REGISTRY[_value("dataset")].task == "classification"
-    needs = SPECS[name].needs
+    spec = SPECS[name]
+    needs = spec.needs if isinstance(spec, (Number, Choice)) else ""
     return not needs or needs in chosen
 
 
 def _next_seed() -> None:
-    put({"seed": (int(_value("seed")) + max(1, int(_value("seeds")))) % (int(_seed_limit()) + 1)})
-
-
-def _seed_limit() -> float:
     spec = SPECS["seed"]
     assert isinstance(spec, Number)
-    return spec.high
+    put({"seed": (int(_value("seed")) + max(1, int(_value("seeds")))) % (int(spec.high) + 1)})
 
 
 def _card(name: str) -> None:

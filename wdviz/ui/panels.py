@@ -1,50 +1,178 @@
-"""The Overfitting page's panels: each figure with its numbers, verdict and one-sentence summary."""
+"""The Overfitting page's stage: each figure with its numbers, verdict and one-sentence summary, and the controls that move them."""
 
 from __future__ import annotations
 
-from wdviz.experiments.overfitting import Comparison, verdict
-from wdviz.figures import curves, decision, weights
-from wdviz.results import Arm
-from wdviz.settings import shrink_per_step
-from wdviz.ui.stage import Panel, Stat, View
-from wdviz.ui.words import between, number, percent, seeds
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+
+import numpy as np
+
+from wdviz import datasets
+from wdviz.experiments.overfitting import Comparison, film_pair, verdict
+from wdviz.figures import curves, decision, palette, weights
+from wdviz.figures.film import film
+from wdviz.results import Arm, History
+from wdviz.runs import Run
+from wdviz.settings import MAX_TRAIN, SPECS, Number, Settings, shrink_per_step
+from wdviz.ui import live
+from wdviz.ui.stage import Panel, Points, Reel, Scene, Slider, Stat, View
+from wdviz.ui.words import answer, between, decays, number, percent, seeds, shrink, spoken_decay, switches
 
 
-def overfitting(comparison: Comparison, *, test_points: bool = False) -> list[Panel]:
-    """Both arms' pictures, and the curves, weights and norms under them."""
+def overfitting(
+    comparison: Comparison | None,
+    *,
+    notes: Sequence[str] = (),
+    time_left: str = "",
+    moving: bool = False,
+    picked: Mapping[str, str] | None = None,
+    notice: Sequence[str] = (),
+    shown: Mapping[str, bool] | None = None,
+    embedded: bool = False,
+    filmed: Mapping[Run, History] | None = None,
+) -> Scene:
+    """Both arms' pictures, the curves, weights and norms under them, and all that the stage says and offers beside them.
+
+    Arguments:
+        moving: a hand is on a control, so only the first repetition is there and no other is under way.
+        picked: for each panel the view that is on the screen; the others are left out until all repetitions are there.
+        filmed: the runs of `film_pair`, where playback was asked for.
+    """
+    assert comparison is not None
+    chosen, shown = comparison.settings, shown or {}
+    done = len(comparison.without.histories)
+    waiting = done < chosen.seeds
+    one_class = "All training labels are of one class: there is nothing to tell apart. Use more points or another seed."
+    return Scene(
+        panels=_panels(comparison, test_points=shown.get("test_points", False)),
+        result=live.name_of(chosen, done),
+        film=live.name_of_film(chosen),
+        steps=chosen.steps,
+        answer=answer(comparison),
+        status=f"{seeds(done)} of {chosen.seeds}{time_left}" if waiting else "",
+        more=waiting and not moving,
+        sliders=_sliders(chosen),
+        readout=shrink(chosen),
+        notes=(*notes, *([one_class] if comparison.split.one_class else [])),
+        switch=f"decay {chosen.decay_after:g} from step {chosen.switch_at}" if _switch_set(chosen) else "",
+        switch_to="0" if chosen.decay > 0 else f"{Settings().decay:g}",
+        points=_points(comparison),
+        notice=("The page as it opens", *notice),
+        shown=shown,
+        embedded=embedded,
+        only=picked or {} if moving or waiting else None,
+        reel=_reel(comparison, filmed) if filmed else None,
+    )
+
+
+def _switch_set(chosen: Settings) -> bool:
+    """Whether a switch falls within the training, even if to the same decay for the moment."""
+    return 0 < chosen.switch_at < chosen.steps
+
+
+def _sliders(chosen: Settings) -> tuple[Slider, ...]:
+    def slider(name: str, label: str, speak: Callable[[float], str]) -> Slider:
+        spec = SPECS[name]
+        assert isinstance(spec, Number)
+        at = spec.grid.index(getattr(chosen, name))
+        return Slider(name, label, spec.help, tuple(f"{v:g}" for v in spec.grid), tuple(map(speak, spec.grid)), at)
+
+    decay = slider("decay", "Weight decay", lambda v: spoken_decay(replace(chosen, decay=v)))
+    rate = slider("learning_rate", "Learning rate", lambda v: f"learning rate {v:g}")
+    if not _switch_set(chosen):
+        return decay, rate
+    after = slider("decay_after", f"Decay from step {chosen.switch_at}", lambda v: spoken_decay(replace(chosen, decay=v)))
+    return decay, after, rate
+
+
+def _points(comparison: Comparison) -> Points:
+    split, plane, chosen = comparison.split, comparison.plane, comparison.settings
+    if not datasets.editable(chosen.dataset):
+        return Points(why_not=f"The points of {chosen.dataset} are a projection, so a place in this plane is no point of theirs.")
+    labels = split.y_train[: split.n_train] if split.classes else np.zeros(split.n_train)
+    classes = split.classes or ("training point",)
+    return Points(
+        xy=plane.points,
+        refs=split.refs,
+        labels=labels.astype(np.int32),
+        classes=classes,
+        colours=palette.CLASS_COLOURS[: len(classes)],
+        text=chosen.edits,
+        most=MAX_TRAIN,
+        least=datasets.MIN_TRAIN,
+    )
+
+
+def _reel(comparison: Comparison, filmed: Mapping[Run, History]) -> Reel:
+    arms = [replace(arm, histories=(filmed[run],)) for arm, run in zip(comparison.arms, film_pair(comparison.settings), strict=True)]
+    recorded = film(arms, comparison.split)
+    captions = {
+        arm.name: [[value for _, value in _numbers(arm, comparison, k)] for k in range(len(arm.histories[0].steps))] for arm in arms
+    }
+    bars = {_spoken(layer): counts for layer, counts in recorded.bars.items()}
+    return Reel(recorded.steps, recorded.answers, bars, captions)
+
+
+def _panels(comparison: Comparison, *, test_points: bool) -> tuple[Panel, ...]:
     arms = comparison.arms
+    chosen = comparison.settings
     done = len(arms[0].histories)
     regression = comparison.split.task == "regression"
     unit = "half squared error" if regression else "nats"
-    score = "R2" if regression else "accuracy"
+    score = _score(comparison)
     layers = arms[0].histories[0].layers
-    alone = shrink_per_step(comparison.settings) is not None and not (
-        comparison.settings.decay_kind == "coupled" and comparison.settings.optimiser != "sgd"
-    )
+    alone = shrink_per_step(chosen) is not None and not (chosen.decay_kind == "coupled" and chosen.optimiser != "sgd")
     median = "thin lines are seeds, thick their median" if done > 1 else "one seed so far"
+    switch = (chosen.switch_at, f"decay {chosen.decay_after:g}") if switches(chosen) else None
     loss_views = (
-        View("loss", curves.losses(arms, unit=unit), _losses(comparison)),
-        View(score, curves.scores(arms, name=score), _scores(comparison, score)),
-        View("data loss and penalty", curves.minimised(arms[1], unit=unit), _minimised(comparison)),
-        View("each step", curves.step_losses(arms, unit=unit), _steps(comparison)),
+        View("loss", partial(curves.losses, arms, unit=unit, switch=switch), partial(_losses, comparison)),
+        View(score, partial(curves.scores, arms, name=score, switch=switch), partial(_scores, comparison, score)),
+        View("data loss and penalty", partial(curves.minimised, arms[1], unit=unit, switch=switch), partial(_minimised, comparison)),
+        View("each step", partial(curves.step_losses, arms, unit=unit, switch=switch), partial(_steps, comparison)),
     )
-    histograms = tuple(View(_spoken(name), weights.histogram(arms, name), _weights(arms, name)) for name in layers)
-    norms = tuple(View(_spoken(name), curves.norms(arms, i, pure_shrink=alone), _norm(arms, i)) for i, name in enumerate(layers))
-    return [
-        *(_arm(comparison, arm, score, test_points) for arm in arms),
+    histograms = tuple(View(_spoken(name), partial(weights.histogram, arms, name), partial(_weights, arms, name)) for name in layers)
+    norms = tuple(
+        View(_spoken(name), partial(curves.norms, arms, i, pure_shrink=alone, switch=switch), partial(_norm, arms, i))
+        for i, name in enumerate(layers)
+    )
+    return (
+        *(_arm(comparison, arm, test_points) for arm in arms),
         Panel("curves", "Loss over training", loss_views, span=5, note=f"solid train, dashed test; {median}", height=290),
         Panel("weights", "Spread of the weights", histograms, span=4, note="grey outline: at the start", toggle="log counts", height=290),
         Panel("norms", "Norm of the weights", norms, span=3, note="dotted: decay alone" if alone else "", height=290),
-    ]
+    )
 
 
 def _spoken(layer: str) -> str:
     return layer.replace("layer", "layer ")
 
 
-def _arm(comparison: Comparison, arm: Arm, score: str, test_points: bool) -> Panel:
+def _score(comparison: Comparison) -> str:
+    return "R2" if comparison.split.task == "regression" else "accuracy"
+
+
+def _form(comparison: Comparison) -> Callable[[float], str]:
+    return number if comparison.split.task == "regression" else percent
+
+
+def _numbers(arm: Arm, comparison: Comparison, frame: int) -> list[tuple[str, str]]:
+    """What stands above a picture, at one checkpoint of the first seed."""
+    history, form = arm.histories[0], _form(comparison)
+    train, test = (float(history.losses[s][frame]) for s in ("train", "test"))
+    norm = float(np.sqrt(np.sum(history.norms[frame].astype(np.float64) ** 2)))
+    return [
+        (f"train {_score(comparison)}", form(float(history.scores["train"][frame]))),
+        (f"test {_score(comparison)}", form(float(history.scores["test"][frame]))),
+        ("test loss", number(test)),
+        ("gap", number(test - train)),
+        ("weight norm", number(norm)),
+    ]
+
+
+def _arm(comparison: Comparison, arm: Arm, test_points: bool) -> Panel:
     said = verdict(arm, comparison.split)
-    form = number if score == "R2" else percent
+    form, score = _form(comparison), _score(comparison)
     spreads = {
         f"train {score}": (arm.spread(lambda h: h.score("train")), form),
         f"test {score}": (arm.spread(lambda h: h.score("test")), form),
@@ -53,7 +181,7 @@ def _arm(comparison: Comparison, arm: Arm, score: str, test_points: bool) -> Pan
         "weight norm": (arm.spread(lambda h: h.norm), number),
     }
     stats = tuple(Stat(label, f(s.median), between(s, f)) for label, (s, f) in spreads.items())
-    named = "Without decay" if arm.name == "without" else f"With decay {arm.decay:g}"
+    named = "Without decay" if arm.name == "without" else f"With decay {decays(comparison.settings)}"
     what = (
         "the fitted curve"
         if comparison.split.inputs == 1
@@ -63,10 +191,14 @@ def _arm(comparison: Comparison, arm: Arm, score: str, test_points: bool) -> Pan
     )
     count = len(arm.histories)
     over = f"Numbers: median and range of {seeds(count)}; {what} shows the first." if count > 1 else "One seed so far."
+    if comparison.settings.edits and count > 1:
+        over += " All seeds train on these edited points."
     summary = f"{said.words[0].upper()}{said.words[1:]}, since the {said.rule}. {over}"
-    figure = decision.decision(arm, comparison.split, comparison.plane, test_points=test_points)
+    draw = partial(decision.decision, arm, comparison.split, comparison.plane, test_points=test_points)
     tone = "without" if arm.name == "without" else "with"
-    return Panel(tone, named, (View("answers", figure, summary),), span=6, tone=tone, tag=said.words.split(":")[0], stats=stats, height=360)
+    return Panel(
+        tone, named, (View("answers", draw, lambda: summary),), span=6, tone=tone, tag=said.words.split(":")[0], stats=stats, height=360
+    )
 
 
 def _losses(comparison: Comparison) -> str:

@@ -16,15 +16,20 @@ _TEXT = Path(__file__).resolve().parents[2] / "assets" / "text"
 _LINK = re.compile(r"^- \[(?P<words>[^\]]+)\]\((?P<settings>[^)]*)\)$")
 
 
+def notice(page: str) -> list[tuple[str, str]]:
+    """The `# Notice` section: what to look for, each with the settings that show it, as a query."""
+    lines = _read(page)["Notice"].splitlines()
+    return [(found["words"], found["settings"]) for line in lines if (found := _LINK.match(line.strip()))]
+
+
 def sections(page: str, put: Callable[[Mapping[str, Any]], None]) -> None:
-    """The `# Notice` section as buttons that set controls, every other section as an expander, closed."""
-    parts = _read(page)
+    """The `# Notice` section as buttons that set all controls, every other section as an expander, closed."""
     with st.container(key="notice", horizontal=True, vertical_alignment="center"):
         st.markdown("Notice:", width="content")
-        for line in parts["Notice"].splitlines():
-            if found := _LINK.match(line.strip()):
-                st.button(found["words"], type="tertiary", on_click=put, args=(address.parse(found["settings"]),))
-    for title, text in parts.items():
+        for words, settings in notice(page):
+            # From the start, since what a button says need not hold under other settings; the browser's back button leads back.
+            st.button(words, type="tertiary", on_click=put, args=(address.SETTINGS | address.parse(settings),))
+    for title, text in _read(page).items():
         if title != "Notice":
             _expander(title, text)
 

@@ -12,15 +12,19 @@ from typing import Any
 
 from starlette.datastructures import MutableHeaders
 from starlette.middleware import Middleware
+from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from wdviz import runs
 from wdviz.settings import Settings
-from wdviz.ui import stage
+from wdviz.ui import files, share
 
 ROUTER = Path(__file__).with_name("router.py")
 
-routes = stage.routes
+
+def routes() -> list[BaseRoute]:
+    """What the server answers beside Streamlit's own addresses."""
+    return [*files.routes(), *share.routes()]
 
 
 class Preload:
@@ -34,7 +38,7 @@ class Preload:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
                 if headers.get("content-type", "").startswith("text/html"):
-                    headers.append("Link", stage.preload())
+                    headers.append("Link", files.preload())
             await send(message)
 
         await self._app(scope, receive, with_links if scope["type"] == "http" else send)

@@ -1,10 +1,7 @@
-"""The stage: one component that owns every live picture of a page and updates them in place.
+"""The stage: one component that owns every live picture of a page, and the controls that move them while one drags.
 
-Python sends one `bytes` payload per change; `assets/stage.js` builds the cards once and afterwards only changes what differs.
-
-The payload is `[uint32 length of the header][header, UTF-8 JSON][zeros up to a multiple of 8][buffers]`. Each buffer starts at a
-multiple of 8 bytes. An array inside a figure stands in the header as `{"$a": [offset, count, dtype, shape]}`, its offset counted from
-the start of the buffers. Equal arrays are sent once.
+Python describes a `Scene`; assets/stage.js builds it once and afterwards changes only what differs. wdviz/ui/wire.py describes what
+travels. What the visitor does on the stage comes back as an "ask", see `Ask`.
 
 Colours may be written as tokens that follow the theme: `var(--ink)`, `var(--mute)`, `var(--grid)`, `var(--paper)`, and, for text in an
 arm's colour, `var(--without)` and `var(--with)`.
@@ -12,46 +9,30 @@ arm's colour, `var(--without)` and `var(--with)`.
 
 from __future__ import annotations
 
-import functools
-import gzip
-import hashlib
 import json
-import math
-import struct
-from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
-import plotly
 import plotly.graph_objects as go
 import streamlit as st
-from starlette.requests import Request
-from starlette.responses import Response
-from starlette.routing import BaseRoute, Route
 from streamlit.components.v2 import component
 
-_ASSETS = Path(__file__).resolve().parents[2] / "assets"
-_PLOTLY_NAME = f"plotly-{plotly.__version__}.min.js"
-_FILES = {
-    "stage.js": _ASSETS / "stage.js",
-    "map.js": _ASSETS / "map.js",
-    "stage.css": _ASSETS / "stage.css",
-    _PLOTLY_NAME: Path(plotly.__file__).parent / "package_data" / "plotly.min.js",
-}
-_TYPES = {".js": "text/javascript; charset=utf-8", ".css": "text/css; charset=utf-8"}
-_ALIGN = 8
+from wdviz.ui import files
+from wdviz.ui.wire import Merged, Part, Wire, is_array
+
+MOST_TEXTS = 50  # of one ask that are looked at
 _DROPPED = {"template", "transition"}  # the stage has its own theme; with a transition, plotly.js would take half a second to redraw
 
 
 @dataclass(frozen=True)
 class View:
-    """One picture of a panel; `summary` says in a sentence, with live numbers, what it shows."""
+    """One picture of a panel: made when it is sent, with a sentence that says, with live numbers, what it shows."""
 
     label: str
-    figure: go.Figure
-    summary: str
+    draw: Callable[[], go.Figure]
+    say: Callable[[], str]
 
 
 @dataclass(frozen=True)
@@ -79,83 +60,168 @@ class Panel:
     height: int = 320
 
 
+@dataclass(frozen=True)
+class Slider:
+    """A control of the stage: moved by hand it asks for each value it passes, released it asks for the last one to stay.
+
+    `values` are the steps it stops at, as they are written in the address; `spoken` says for each what it means.
+    """
+
+    name: str
+    label: str
+    help: str
+    values: tuple[str, ...]
+    spoken: tuple[str, ...]
+    at: int
+
+
+@dataclass(frozen=True, eq=False)
+class Points:
+    """The training points, for moving them by hand, or why that is not possible here.
+
+    `refs` names each point: its index as drawn, or -1 - k for the k-th added one. `text` holds the edits so far as in the address.
+    """
+
+    why_not: str = ""
+    xy: np.ndarray = field(default_factory=lambda: np.zeros((0, 2), np.float32))  # (points, 2) float32
+    refs: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int32))  # (points,)
+    labels: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int32))  # (points,)
+    classes: tuple[str, ...] = ()
+    colours: tuple[str, ...] = ()
+    text: str = ""
+    most: int = 500
+    least: int = 4
+
+
+@dataclass(frozen=True, eq=False)
+class Reel:
+    """A recorded training run of both arms, for playback. `captions[panel]` has the panel's numbers for each frame, as texts."""
+
+    steps: Mapping[str, np.ndarray]  # arm -> (K,)
+    answers: Mapping[str, np.ndarray]  # panel -> (K, G)
+    bars: Mapping[str, Mapping[str, np.ndarray]]  # view of the panel "weights" -> arm -> (K, bins)
+    captions: Mapping[str, Sequence[Sequence[str]]]
+
+
+@dataclass(frozen=True)
+class Scene:
+    """Everything the stage shows."""
+
+    panels: tuple[Panel, ...]
+    result: str  # names what is shown: equal for equal settings and finished seeds, so a test can tell when it is painted
+    film: str  # names what playback shows: a recorded film stays as long as this does
+    steps: int  # end of the time axis
+    answer: str = ""  # the page's answer; **so** is bold
+    status: str = ""  # what is still being computed
+    more: bool = False  # whether the browser should ask for more once it has painted this
+    sliders: tuple[Slider, ...] = ()
+    readout: tuple[str, str] = ("", "")  # what decay does to a weight; under which convention
+    notes: tuple[str, ...] = ()
+    switch: str = ""  # the decay to which training switches, if it does, and when, in words
+    switch_to: str = ""  # the decay that a new switch starts with
+    switch_step: int = 10  # a switch is possible at each multiple of this
+    points: Points = field(default_factory=Points)
+    notice: tuple[str, ...] = ()  # what the presenter steps through
+    shown: Mapping[str, bool] = field(default_factory=dict)  # view options, by their names in the address
+    embedded: bool = False
+    reel: Reel | None = None
+    only: Mapping[str, str] | None = None  # panel -> the one view worth making now, the first where none is named; None: all of them
+
+
+@dataclass(frozen=True)
+class Ask:
+    """What the visitor wants, as the browser sent it, checked.
+
+    `put` holds settings and view options as texts, as in an address. With `live` the hand is still moving: only what shows at once is
+    worth computing, and of each panel the `picked` view alone. `film` names the scene of which a film is wanted, `notice` the step to
+    go to.
+    """
+
+    put: dict[str, str] = field(default_factory=dict)
+    picked: dict[str, str] = field(default_factory=dict)
+    live: bool = False
+    film: str = ""
+    notice: int | None = None
+    more: bool = False
+
+
+class Seat:
+    """One stage in one session: what its browser has, and which ask was answered last."""
+
+    def __init__(self) -> None:
+        self.wire = Wire()
+        self.asked = 0
+
+    def take(self, message: Any) -> Ask:
+        """Checks a message from the browser. Whatever is not as it should be counts as not said."""
+        given: dict[str, Any] = message if isinstance(message, dict) else {}
+        self.asked = _whole(given.get("id"))
+        self.wire.acknowledge(_whole(given.get("have")))
+        notice, film = given.get("notice"), given.get("film")
+        return Ask(
+            put=_texts(given.get("put")),
+            picked=_texts(given.get("picked")),
+            live=given.get("live") is True,
+            film=film if isinstance(film, str) else "",
+            notice=notice if isinstance(notice, int) and not isinstance(notice, bool) else None,
+            more=given.get("more") is True,
+        )
+
+
+def _texts(value: Any) -> dict[str, str]:
+    given = value if isinstance(value, dict) else {}
+    return {str(name): text for name, text in list(given.items())[:MOST_TEXTS] if isinstance(text, str)}
+
+
+def _whole(value: Any) -> int:
+    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**53 else 0
+
+
 # --- payload ----------------------------------------------------------------------------------------------------------------------
 
 
-def _packable(array: np.ndarray) -> np.ndarray:
-    """The array as one of the five types that the stage reads."""
-    kind, size = array.dtype.kind, array.dtype.itemsize
-    if kind == "f":
-        target = "f8" if size > 4 else "f4"
-    elif kind == "u" and size <= 2:
-        target = f"u{size}"
-    else:
-        fits = array.size == 0 or (int(array.min()) >= -(2**31) and int(array.max()) < 2**31)
-        target = "i4" if fits else "f8"
-    return np.ascontiguousarray(array, dtype="<" + target)
+def _plain(part: Any) -> dict[str, Any]:
+    return {name: value for name, value in part.to_plotly_json().items() if name not in _DROPPED}
 
 
-class _Buffers:
-    """Collects arrays, each once, and knows where each one starts."""
-
-    def __init__(self) -> None:
-        self.parts: list[bytes] = []
-        self.size = 0
-        self._seen: dict[bytes, int] = {}
-
-    def add(self, array: np.ndarray) -> dict[str, list[Any]]:
-        packed = _packable(array)
-        raw = packed.tobytes()
-        digest = hashlib.blake2b(raw, digest_size=16).digest()
-        if digest not in self._seen:
-            self._seen[digest] = self.size
-            padded = raw + bytes(-len(raw) % _ALIGN)
-            self.parts.append(padded)
-            self.size += len(padded)
-        return {"$a": [self._seen[digest], packed.size, packed.dtype.str[1:], list(packed.shape)]}
-
-
-def _fingerprint(array: np.ndarray) -> list[Any]:
-    packed = _packable(array)
-    return [packed.dtype.str, list(packed.shape), hashlib.blake2b(packed.tobytes(), digest_size=16).hexdigest()]
-
-
-def _clean(value: Any) -> Any:
-    """The value with numeric arrays kept, everything else as valid JSON (a number that is not finite becomes null)."""
-    if isinstance(value, np.ndarray):
-        if value.dtype.kind in "fiu" and value.ndim:
-            return value
-        if value.dtype.kind == "M":
-            return np.datetime_as_string(value).tolist()
-        return _clean(value.tolist())
-    if isinstance(value, dict):
-        return {key: _clean(item) for key, item in value.items() if key not in _DROPPED}
-    if isinstance(value, (list, tuple)):
-        return [_clean(item) for item in value]
-    if isinstance(value, np.generic):
-        return _clean(value.item())
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    return value
-
-
-def _spec(figure: go.Figure) -> dict[str, Any]:
-    """The figure as data and layout, with its arrays as NumPy arrays, without the template, and without the title: the card has one."""
+def _trace(trace: Any) -> Merged:
     # `Figure.to_plotly_json` turns arrays into base64 text; the same method of a trace or a layout leaves them alone.
-    traces: Any = figure.data
-    layout: Any = figure.layout
-    plain = {name: part for name, part in layout.to_plotly_json().items() if name != "title"}
-    return {"data": [_clean(trace.to_plotly_json()) for trace in traces], "layout": _clean(plain)}
+    plain = _plain(trace)
+    arrays = {name: value for name, value in plain.items() if is_array(value)}
+    return Merged(Part({name: value for name, value in plain.items() if name not in arrays}), arrays)
 
 
-def _view(view: View) -> dict[str, Any]:
-    spec = _spec(view.figure)
-    text = json.dumps(spec, default=_fingerprint, allow_nan=False)
-    signature = hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
-    return {"label": view.label, "summary": view.summary, "sig": signature, **spec}
+def _view(view: View) -> Part:
+    drawn = view.draw()
+    traces: Any = drawn.data
+    layout: Any = drawn.layout
+    plain = {name: value for name, value in _plain(layout).items() if name != "title"}  # the card has one
+    notes = plain.pop("annotations", ())
+    sent = [(_trace(trace), trace) for trace in traces]
+    figure = {
+        "data": [merged for merged, trace in sent if not _is_map(trace)],
+        "layout": Part(plain),
+        "annotations": [_note(note) for note in notes],
+    }
+    # The decision map apart: what plotly.js draws around it often stays the same, and is then not drawn again.
+    maps = [merged for merged, trace in sent if _is_map(trace)]
+    return Part({"label": view.label, "summary": view.say(), "figure": Part(figure), "map": maps[0] if maps else None})
 
 
-def _panel(panel: Panel) -> dict[str, Any]:
+def _note(note: dict[str, Any]) -> Merged:
+    # The labels at the ends of lines move with each change, up and down.
+    fixed = {name: value for name, value in note.items() if name != "y"}
+    return Merged(Part(fixed), values={"y": round(note["y"], 4)} if "y" in note else {})
+
+
+def _is_map(trace: Any) -> bool:
+    return trace.type == "heatmap"
+
+
+def _panel(panel: Panel, only: Mapping[str, str] | None) -> dict[str, Any]:
+    labels = [view.label for view in panel.views]
+    picked = only.get(panel.name) if only is not None else None
+    wanted = labels if only is None else [picked] if picked in labels else labels[:1]
     return {
         "name": panel.name,
         "title": panel.title,
@@ -165,76 +231,66 @@ def _panel(panel: Panel) -> dict[str, Any]:
         "note": panel.note,
         "toggle": panel.toggle,
         "height": panel.height,
-        "stats": [{"label": stat.label, "value": stat.value, "spread": stat.spread} for stat in panel.stats],
-        "views": [_view(view) for view in panel.views],
+        "stats": [[stat.label, stat.value, stat.spread] for stat in panel.stats],
+        "views": [_view(view) if view.label in wanted else {"label": view.label} for view in panel.views],
     }
 
 
-def encode(panels: Sequence[Panel], *, status: str = "", result: str = "", more: bool = False) -> bytes:
-    """The panels as one payload; `result` names what is shown, so that a test or a tool can tell when it is painted."""
-    names = [panel.name for panel in panels]
+def _slider(slider: Slider) -> dict[str, Any]:
+    fixed = {"label": slider.label, "help": slider.help, "values": slider.values}
+    return {"name": slider.name, "at": slider.at, "fixed": Part(fixed), "spoken": Part(slider.spoken)}
+
+
+def _points(points: Points) -> Part:
+    if points.why_not:
+        return Part({"whyNot": points.why_not})
+    arrays = {"xy": points.xy, "refs": points.refs, "labels": points.labels}
+    fixed = {"classes": points.classes, "colours": points.colours, "text": points.text, "most": points.most, "least": points.least}
+    return Part(Merged(Part(fixed), arrays))
+
+
+def _body(scene: Scene, asked: int) -> dict[str, Any]:
+    names = [panel.name for panel in scene.panels]
     if len(set(names)) != len(names):
         raise ValueError(f"panel names must differ: {names}")
-    buffers = _Buffers()
-    header = {"status": status, "result": result, "more": more, "panels": [_panel(panel) for panel in panels]}
-    text = json.dumps(header, default=buffers.add, allow_nan=False, ensure_ascii=False, separators=(",", ":")).encode()
-    head = struct.pack("<I", len(text)) + text
-    return b"".join([head, bytes(-len(head) % _ALIGN), *buffers.parts])
-
-
-# --- files ------------------------------------------------------------------------------------------------------------------------
-
-
-@functools.cache
-def _content(name: str) -> tuple[bytes, bytes, str]:
-    """A file as it is, gzipped, and the hash of its content."""
-    raw = _FILES[name].read_bytes()
-    return raw, gzip.compress(raw, 6, mtime=0), hashlib.blake2b(raw, digest_size=8).hexdigest()
-
-
-def _base() -> str:
-    path = str(st.get_option("server.baseUrlPath") or "").strip("/")
-    return f"/{path}" if path else ""
-
-
-def _url(name: str) -> str:
-    version = "" if name == _PLOTLY_NAME else "?v=" + _content(name)[2]
-    return f"{_base()}/assets/{name}{version}"
-
-
-def _serve(name: str, request: Request) -> Response:
-    raw, zipped, digest = _content(name)
-    # For ever, except where the address asks for another version than this server has (in the middle of a deployment).
-    current = name == _PLOTLY_NAME or request.query_params.get("v", digest) == digest
-    headers = {
-        "Cache-Control": "public, max-age=31536000, immutable" if current else "no-cache",
-        "Vary": "Accept-Encoding",
-        "X-Content-Type-Options": "nosniff",
+    body = {
+        "ask": asked,
+        "result": scene.result,
+        "scene": scene.film,
+        "steps": scene.steps,
+        "answer": scene.answer,
+        "status": scene.status,
+        "more": scene.more,
+        "panels": [_panel(panel, scene.only) for panel in scene.panels],
+        "sliders": [_slider(slider) for slider in scene.sliders],
+        "readout": scene.readout,
+        "notes": scene.notes,
+        "switch": {"words": scene.switch, "to": scene.switch_to, "every": scene.switch_step},
+        "points": _points(scene.points),
+        "notice": Part(scene.notice),
+        "shown": dict(scene.shown),
+        "embedded": scene.embedded,
     }
-    if "gzip" in request.headers.get("accept-encoding", ""):
-        return Response(zipped, headers={**headers, "Content-Encoding": "gzip"}, media_type=_TYPES[_FILES[name].suffix])
-    return Response(raw, headers=headers, media_type=_TYPES[_FILES[name].suffix])
+    if scene.reel:
+        reel = scene.reel
+        captions = {name: Part(texts) for name, texts in reel.captions.items()}
+        body["reel"] = {
+            "steps": dict(reel.steps),
+            "answers": dict(reel.answers),
+            "bars": {view: dict(arms) for view, arms in reel.bars.items()},
+            "captions": captions,
+        }
+    return body
 
 
-def routes() -> list[BaseRoute]:
-    """Routes for the files of the stage, compressed once and cached for ever by browsers; for `st.App(script, routes=...)`."""
-
-    def endpoint(name: str):
-        def serve(request: Request) -> Response:  # not async: Starlette runs it in a thread, and the first call compresses 4.8 MB
-            return _serve(name, request)
-
-        return serve
-
-    return [Route(f"{_base()}/assets/{name}", endpoint(name), methods=["GET"], name=name) for name in _FILES]
+def encode(scene: Scene, wire: Wire | None = None, asked: int = 0) -> bytes:
+    """The scene as one payload, without the pieces that the browser at the other end of the wire has."""
+    return (wire or Wire()).encode(_body(scene, asked))
 
 
-def preload() -> str:
-    """A `Link` header by which a browser fetches the small files while it still builds the page around the stage.
-
-    Not plotly.js: it would compete with Streamlit's own files, and the first picture does without it.
-    """
-    kinds = {"stage.js": "modulepreload", "map.js": "modulepreload", "stage.css": "preload; as=style"}
-    return ", ".join(f"<{_url(name)}>; rel={kind}" for name, kind in kinds.items())
+def encode_trouble(text: str, wire: Wire, asked: int) -> bytes:
+    """A message in place of a new picture; the last picture stays."""
+    return wire.encode({"ask": asked, "trouble": text})
 
 
 # --- component --------------------------------------------------------------------------------------------------------------------
@@ -242,22 +298,32 @@ def preload() -> str:
 
 def _loader() -> str:
     """The few lines that travel with each update; the rest is fetched once."""
-    files = json.dumps({"css": _url("stage.css"), "plotly": _url(_PLOTLY_NAME)})
-    modules = json.dumps([_url("stage.js"), _url("map.js")])
+    urls = {"css": [files.url("stage.css"), files.url("share.css")], "plotly": files.plotly_url(), "qr": f"{files.base()}/qr.svg"}
     # Streamlit takes a text without a line break for a path. Addresses are made absolute because this runs as a blob, without a base.
     return (
-        f"const modules = Promise.all({modules}.map((url) => import(new URL(url, location.origin))));\n"
-        f"export default async (c) => {{ const [stage, map] = await modules; return stage.default(c, {files}, map); }};\n"
+        f"const module = import(new URL({json.dumps(files.url('stage.js'))}, location.origin));\n"
+        f"export default async (c) => (await module).default(c, {json.dumps(urls)});\n"
     )
 
 
 _mount = component("wd_stage", html='<div class="wd-host"></div>', js=_loader(), isolate_styles=False)
 
 
-def stage(panels: Sequence[Panel], *, key: str, status: str = "", result: str = "", more: bool = False) -> None:
-    """Shows the panels, or, where a stage with this key is on the page, changes it in place.
+def show(scene: Scene | str, *, key: str, on_ask: Callable[[Ask], None]) -> None:
+    """Shows the scene, or, where a stage with this key is on the page, changes it in place. A text instead says what went wrong.
 
-    With `more`, the browser asks for another script run (of the fragment) once it has painted these: so partial results fill in at the
-    pace of the slower of server and browser, and nothing queues up.
+    `on_ask` is called with each wish of the visitor before the fragment runs again.
     """
-    _mount(key=key, data=encode(panels, status=status, result=result, more=more), on_more_change=lambda: None)
+    seat = _seat(key)
+
+    def asked() -> None:
+        on_ask(seat.take(st.session_state[key].get("ask")))
+
+    data = encode_trouble(scene, seat.wire, seat.asked) if isinstance(scene, str) else encode(scene, seat.wire, seat.asked)
+    _mount(key=key, data=data, on_ask_change=asked)
+
+
+def _seat(key: str) -> Seat:
+    if f"_seat_{key}" not in st.session_state:
+        st.session_state[f"_seat_{key}"] = Seat()
+    return st.session_state[f"_seat_{key}"]

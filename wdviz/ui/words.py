@@ -38,10 +38,10 @@ def seeds(count: int) -> str:
 def answer(comparison: Comparison) -> str:
     """The page's question answered in one sentence, in Markdown, with live numbers."""
     s, cut = comparison.settings, comparison.cut()
-    if s.decay == 0:
+    if s.decay == 0 and not switches(s):
         return "With decay at **0** both networks are the same. Move the slider and see them part."
     if comparison.with_decay.diverged:
-        return f"With a decay of **{s.decay:g}** and a learning rate of {s.learning_rate:g} the training **diverges**: {_product(s)}."
+        return f"With a decay of **{decays(s)}** and a learning rate of {s.learning_rate:g} the training **diverges**: {_product(s)}."
     if comparison.without.diverged:
         return f"Without decay the training **diverges**, whatever decay does: try a learning rate below {s.learning_rate:g}."
     verb, share = ("cuts", cut.median) if cut.median >= 0 else ("raises", -cut.median)
@@ -52,7 +52,7 @@ def answer(comparison: Comparison) -> str:
     if cut.low < -100 or number(before) == number(0):  # no share of a loss of nearly 0 says anything
         change = f"takes the loss on new data from **{number(before)}** to **{number(after)}**"
     return (
-        f"A decay of **{s.decay:g}** {change}, and takes the gap to the training loss from **{number(gaps[0])}** to **{number(gaps[1])}**."
+        f"A decay of **{decays(s)}** {change}, and takes the gap to the training loss from **{number(gaps[0])}** to **{number(gaps[1])}**."
     )
 
 
@@ -66,7 +66,7 @@ def _signed(cut: Spread) -> str:
 
 
 def _product(s: Settings) -> str:
-    rate = s.learning_rate * s.decay
+    rate = s.learning_rate * max(s.decay, s.decay_after if switches(s) else 0)
     if rate > _limit(s):
         return f"learning rate x decay is {rate:g}, and above {_limit(s):g} a weight overshoots zero by more each time"
     return "the steps are too large; lower the learning rate or the decay"
@@ -79,8 +79,8 @@ def _limit(s: Settings) -> float:
     return 2 * (1 + s.momentum) if s.optimiser == "momentum" else math.inf
 
 
-def shrink(s: Settings) -> str:
-    """What decay alone does to a weight, beside the decay control, in Markdown."""
+def shrink(s: Settings) -> tuple[str, str]:
+    """What decay alone does to a weight, beside the decay control, and under which convention; **so** is bold."""
     kind = {
         ("decoupled", "sgd"): "decoupled (SGDW)",
         ("decoupled", "momentum"): "decoupled (SGDW)",
@@ -104,6 +104,23 @@ def shrink(s: Settings) -> str:
     else:
         half = half_life(share)
         steps = f"{half:,.0f} steps" if half >= 10 else f"{half:.1f} steps"
-        said = f"shrinks weights by **{100 * share:.2g} %** per step,\n\nhalf-life **{steps}**"
+        said = f"shrinks weights by **{100 * share:.2g} %** per step, half-life **{steps}**"
         kind = f"at the peak learning rate {s.learning_rate:g}; {kind}"
-    return f"{said}\n\n:small[{kind}]"
+    return said, kind
+
+
+def spoken_decay(s: Settings) -> str:
+    """A decay for a screen reader: `decay 0.01, shrinks weights by 0.02 % per step`."""
+    return f"decay {s.decay:g}, {shrink(s)[0].replace('**', '').split(', half-life')[0]}"
+
+
+def decays(s: Settings) -> str:
+    """The decay of a setting, with its switch if there is one: `2, then 0 from step 300`."""
+    if not switches(s):
+        return f"{s.decay:g}"
+    return f"{s.decay:g}, then {s.decay_after:g} from step {s.switch_at}"
+
+
+def switches(s: Settings) -> bool:
+    """Whether the decay changes in the middle of training."""
+    return 0 < s.switch_at < s.steps and s.decay_after != s.decay

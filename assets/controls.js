@@ -1,0 +1,79 @@
+// The sliders of the stage: they stop at given values, follow the hand, and take typed values too.
+
+import { make, setRich, setText } from "./dom.js";
+
+export class Controls {
+  constructor(stage, parent) {
+    this.stage = stage;
+    this.root = make("div", "wd-bar", parent, { role: "group", ariaLabel: "Decay and learning rate" });
+    this.list = make("div", "wd-sliders", this.root);
+    this.readout = make("p", "wd-readout", this.root);
+    this.said = make("span", "wd-said", this.readout);
+    this.kind = make("span", "wd-kind", this.readout);
+    this.sliders = new Map();
+  }
+
+  update({ sliders, readout }, mayMove) {
+    const names = sliders.map(({ name }) => name);
+    for (const [name, slider] of this.sliders) if (!names.includes(name)) { slider.root.remove(); this.sliders.delete(name); }
+    sliders.forEach((given, i) => {
+      let slider = this.sliders.get(given.name);
+      if (!slider) this.sliders.set(given.name, (slider = new Slider(this.stage, given.name)));
+      if (this.list.children[i] !== slider.root) this.list.insertBefore(slider.root, this.list.children[i] ?? null);
+      slider.update(given, mayMove);
+    });
+    setRich(this.said, readout[0]);
+    setText(this.kind, readout[1]);
+  }
+}
+
+class Slider {
+  constructor(stage, name) {
+    this.stage = stage;
+    this.name = name;
+    this.held = false; // a hand is on it
+    this.root = make("div", "wd-slider", null);
+    this.root.dataset.name = name;
+    this.label = make("label", "", this.root, { htmlFor: `wd-${name}` });
+    this.range = make("input", "", this.root, { type: "range", id: `wd-${name}`, min: 0, step: 1 });
+    this.box = make("input", "wd-typed", this.root, { type: "text", inputMode: "decimal", autocomplete: "off", spellcheck: false });
+    const { range, box } = this;
+    range.onpointerdown = () => { this.held = true; this.moved = false; };
+    range.oninput = () => {
+      this.show(+range.value);
+      if (this.held) { this.moved = true; this.put(true); }
+    };
+    range.onchange = () => { if (!this.held) this.put(false); }; // a key; what the hand does ends with its release
+    const release = () => {
+      if (!this.held) return;
+      this.held = false;
+      if (this.moved) this.put(false);
+    };
+    for (const event of ["pointerup", "pointercancel", "blur"]) range.addEventListener(event, release);
+    box.onchange = () => this.stage.ask({ put: { [name]: box.value.trim().replace(",", ".") } });
+    box.onkeydown = (event) => { if (event.key === "Enter") box.blur(); };
+  }
+
+  put(live) {
+    this.stage.ask({ put: { [this.name]: this.fixed.values[+this.range.value] }, live });
+  }
+
+  update({ at, fixed, spoken }, mayMove) {
+    this.spoken = spoken;
+    if (this.fixed !== fixed) {
+      this.fixed = fixed;
+      setText(this.label, fixed.label);
+      this.range.title = fixed.help;
+      this.range.max = fixed.values.length - 1;
+      this.box.ariaLabel = `${fixed.label}, typed`;
+    }
+    if (mayMove && !this.held) this.range.value = at;
+    this.show(+this.range.value);
+  }
+
+  show(at) {
+    this.range.ariaValueText = this.spoken[at];
+    this.range.style.setProperty("--wd-at", at / (this.fixed.values.length - 1));
+    if (document.activeElement !== this.box) this.box.value = this.fixed.values[at];
+  }
+}

@@ -1,0 +1,109 @@
+// Ways to show the stage: presenter mode, one figure at a time, high contrast; and the keys for them and for playback.
+
+import { button, make, setText } from "./dom.js";
+
+const OWN_KEYS = "input:not([type=range]), select, textarea, [contenteditable=true], [role=application], [role=slider], [role=combobox], [role=listbox], dialog";
+const OWN_SPACE = "button, a, summary, [role=button], [role=tab], [role=option], [role=checkbox], [role=switch]";
+
+export class Presenter {
+  constructor(stage, parent) {
+    this.stage = stage;
+    this.place = 0; // step of the presentation
+    this.solo = null; // name of the only card that is shown
+    this.root = make("div", "wd-caption", parent, { role: "group", ariaLabel: "Presentation" });
+    this.prev = button(this.root, "Back", () => this.go(-1), { title: "Page up, or B" });
+    this.words = make("p", "wd-caption-words", this.root, { role: "status" });
+    this.next = button(this.root, "Next", () => this.go(1), { title: "Page down, or N" });
+    this.one = button(this.root, "One figure", () => this.nextFigure(), { title: "F: the next figure alone; L: all figures" });
+    this.leave = button(this.root, "Leave", () => this.set("present", false), { title: "Escape, or P" });
+    this.onKey = (event) => this.key(event);
+    document.addEventListener("keydown", this.onKey);
+  }
+
+  remove() {
+    document.removeEventListener("keydown", this.onKey);
+    delete document.documentElement.dataset.wdPresent;
+    delete document.documentElement.dataset.wdContrast;
+  }
+
+  get on() {
+    return Boolean(this.stage.shown.present) && !this.stage.body.embedded;
+  }
+
+  /** A view option, at once, and in the address as soon as the server has it. */
+  set(name, value) {
+    this.stage.shown[name] = value;
+    this.show();
+    this.stage.ask({ put: { [name]: value ? "1" : "0" } });
+  }
+
+  toggle(name) {
+    this.set(name, !this.stage.shown[name]);
+  }
+
+  show() {
+    const { stage } = this;
+    const page = document.documentElement;
+    page.toggleAttribute("data-wd-present", this.on);
+    page.toggleAttribute("data-wd-contrast", Boolean(stage.shown.contrast));
+    stage.root.toggleAttribute("data-present", this.on);
+    if (!this.on) this.solo = null;
+    this.root.hidden = !this.on;
+    stage.root.toggleAttribute("data-solo", Boolean(this.solo));
+    for (const [name, card] of stage.cards) card.root.hidden = Boolean(this.solo) && name !== this.solo;
+    this.one.ariaPressed = String(Boolean(this.solo));
+    const { notice } = stage.body;
+    setText(this.words, notice.length ? `${this.place + 1} of ${notice.length}: ${notice[this.place]}` : "");
+    stage.repaint();
+  }
+
+  go(by) {
+    const { notice } = this.stage.body;
+    const place = Math.min(Math.max(this.place + by, 0), notice.length - 1);
+    if (place === this.place) return;
+    this.place = place;
+    this.stage.ask({ notice: place });
+    this.show();
+  }
+
+  nextFigure() {
+    const names = [...this.stage.cards.keys()];
+    this.solo = names[names.indexOf(this.solo) + 1] ?? null;
+    this.show();
+  }
+
+  allFigures() {
+    this.solo = null;
+    this.show();
+  }
+
+  key(event) {
+    if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;
+    const inside = (selector) => event.target instanceof Element && event.target.closest(selector);
+    if (inside(OWN_KEYS) && !(event.key === "Escape" && this.on) && !event.key.startsWith("Page")) return;
+    if (event.key === " " && inside(OWN_SPACE)) return;
+    if (inside("input[type=range]") && event.key !== " " && event.key.length > 1) return; // arrows and the like move the slider
+    const { player, editor } = this.stage;
+    const actions = {
+      " ": () => player.toggle(),
+      ArrowLeft: () => player.step(-1),
+      ArrowRight: () => player.step(1),
+      p: () => this.toggle("present"),
+      h: () => this.toggle("contrast"),
+      e: () => editor.toggle(),
+      ...(this.on && {
+        PageDown: () => this.go(1),
+        PageUp: () => this.go(-1),
+        n: () => this.go(1),
+        b: () => this.go(-1),
+        f: () => this.nextFigure(),
+        l: () => this.allFigures(),
+        Escape: () => this.set("present", false),
+      }),
+    };
+    const action = this.stage.body && !this.stage.body.embedded && actions[event.key.length === 1 ? event.key.toLowerCase() : event.key];
+    if (!action) return;
+    event.preventDefault();
+    action();
+  }
+}

@@ -1,0 +1,123 @@
+// Colours and sizes of the page's theme, and figures in them.
+
+const ARM_TEXT = {
+  light: { "#d55e00": "#9a4400", "#0072b2": "#00507d", "#009e73": "#00664b", "#cc79a7": "#8a3a68" },
+  contrast: { "#d55e00": "#7a3300", "#0072b2": "#003a5c", "#009e73": "#00452f", "#cc79a7": "#5f2347" },
+  dark: { "#d55e00": "#ff9a57", "#0072b2": "#6cb8ea", "#009e73": "#3fcf9f", "#cc79a7": "#e6a3c8" },
+};
+const PAPERS = {
+  light: { ink: "#20242c", mute: "#5d6570", grid: "#e9e8e3", paper: "#ffffff", pale: "#fdfcfa" },
+  dark: { ink: "#e8eaed", mute: "#a9b1bd", grid: "#333943", paper: "#1e222a", pale: "#14171d" },
+  contrast: { ink: "#000000", mute: "#000000", grid: "#b5b5b5", paper: "#ffffff", pale: "#ffffff" },
+};
+const CONTRAST_LINES = 1.4; // a projector washes thin lines out
+const pen = document.createElement("canvas").getContext("2d");
+
+/** The theme that the page has now; marks the stage with it. */
+export function readTheme(root, contrast) {
+  const style = getComputedStyle(root);
+  const read = (name, fallback) => style.getPropertyValue(name).trim() || fallback;
+  const [r, g, b] = rgb(read("--st-background-color", "#ffffff"));
+  const dark = !contrast && 0.299 * r + 0.587 * g + 0.114 * b < 128;
+  const kind = contrast ? "contrast" : dark ? "dark" : "light";
+  if (root.dataset.theme !== kind) root.dataset.theme = kind;
+  const theme = {
+    ...PAPERS[kind],
+    font: read("--st-font", "system-ui, sans-serif"),
+    scale: parseFloat(read("--wd-scale", "1")) || 1,
+    arms: ARM_TEXT[kind],
+  };
+  if (!contrast) theme.ink = read("--st-text-color", theme.ink);
+  theme.lines = theme.scale * (contrast ? CONTRAST_LINES : 1);
+  theme.tokens = { ...theme, without: theme.arms["#d55e00"], with: theme.arms["#0072b2"] };
+  theme.key = [kind, theme.ink, theme.font, theme.scale].join();
+  return theme;
+}
+
+export function rgb(colour) {
+  pen.fillStyle = "#000";
+  pen.fillStyle = colour;
+  const text = pen.fillStyle; // "#rrggbb" or "rgba(r, g, b, a)"
+  return text[0] === "#" ? [1, 3, 5].map((i) => parseInt(text.slice(i, i + 2), 16)) : text.match(/[\d.]+/g).slice(0, 3).map(Number);
+}
+
+/** A copy with colour tokens replaced, and arms' colours in text made dark or light enough to read. */
+function themed(value, theme, inText = false) {
+  if (typeof value === "string") {
+    const token = value.startsWith("var(--") && theme.tokens[value.slice(6, -1)];
+    return token || (inText && theme.arms[value.toLowerCase()]) || value;
+  }
+  if (Array.isArray(value)) return value.map((item) => themed(item, theme, inText));
+  if (!value || typeof value !== "object" || value.buffer) return value;
+  const entries = Object.entries(value).map(([name, item]) => [name, themed(item, theme, inText || name.endsWith("font"))]);
+  return Object.fromEntries(entries);
+}
+
+export function themedTrace(trace, theme) {
+  const copy = themed(trace, theme);
+  for (const [part, size] of [["line", "width"], ["marker", "size"]]) {
+    if (theme.lines !== 1 && typeof copy[part]?.[size] === "number") copy[part][size] *= theme.lines;
+  }
+  return copy;
+}
+
+/** A figure's layout on a card: `map` is its decision map if it has one, `log` whether a toggle asks for a log axis (null: no toggle). */
+export function themedLayout(figure, theme, { label, height, map, log, still }) {
+  const layout = themed({ ...figure.layout, annotations: figure.annotations }, theme);
+  const font = { family: theme.font, size: 13 * theme.scale, color: theme.mute };
+  const axis = { gridcolor: theme.grid, zerolinecolor: theme.grid, linecolor: theme.grid, tickcolor: theme.grid, zerolinewidth: 1 };
+  if (map) Object.assign(axis, { showgrid: false, zeroline: false });
+  const axes = new Set(["xaxis", "yaxis", ...Object.keys(layout).filter((name) => /^[xy]axis\d*$/.test(name))]);
+  for (const name of axes) {
+    const given = layout[name] ?? {};
+    layout[name] = { ...axis, ...given, title: { standoff: 7, ...given.title, font: { size: font.size, ...given.title?.font } } };
+  }
+  if (map) holdRanges(layout, map);
+  if (log !== null) setLog(layout.yaxis, log);
+  for (const name of axes) wholeDecades(layout[name]);
+  for (const note of layout.annotations) if (note.font?.size) note.font.size *= theme.scale;
+  const margin = { l: 50, r: 12, t: 8, b: 42, ...layout.margin };
+  for (const side of Object.keys(margin)) margin[side] *= theme.scale;
+  return {
+    ...layout,
+    autosize: true,
+    width: undefined,
+    height,
+    paper_bgcolor: "rgba(0,0,0,0)",
+    plot_bgcolor: "rgba(0,0,0,0)",
+    font: { ...font, ...layout.font },
+    margin,
+    hoverlabel: { bgcolor: theme.paper, bordercolor: theme.mute, font: { ...font, color: theme.ink }, ...layout.hoverlabel },
+    legend: scaledLegend({ orientation: "h", x: 0, y: 1.02, yanchor: "bottom", bgcolor: "rgba(0,0,0,0)", ...layout.legend }, theme.scale),
+    dragmode: still ? false : (layout.dragmode ?? "zoom"), // a finger scrolls the page
+    uirevision: layout.uirevision ?? label, // a zoom outlives an update
+  };
+}
+
+function scaledLegend(legend, scale) {
+  if (legend.font?.size) legend.font.size *= scale;
+  if (legend.entrywidth) legend.entrywidth *= scale;
+  return legend;
+}
+
+/** Ranges from the map's first to its last pixel centre, unless the figure has its own. */
+function holdRanges(layout, map) {
+  const [rows, columns] = map.z.shape;
+  layout.xaxis.range ??= [map.x0, map.x0 + map.dx * (columns - 1)];
+  layout.yaxis.range ??= [map.y0, map.y0 + map.dy * (rows - 1)];
+}
+
+function setLog(axis, log) {
+  if (log !== (axis.type === "log") && axis.range) {
+    axis.range = Array.from(axis.range, (end) => (log ? Math.log10(Math.max(end, 0.5)) : 10 ** end));
+    if (!log && axis.range[0] <= 1) axis.range[0] = 0;
+  }
+  axis.type = log ? "log" : "linear";
+  axis.uirevision = axis.type;
+}
+
+/** Labels at powers of ten only, where a log axis spans enough of them. */
+function wholeDecades(axis) {
+  if (axis.type !== "log" || axis.tickvals || axis.nticks || !axis.range) return;
+  if (axis.range[1] - axis.range[0] > 1.5) axis.dtick ??= 1;
+}

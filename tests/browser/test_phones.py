@@ -1,0 +1,69 @@
+"""On a phone: one column, fingers instead of a mouse."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser import lab
+
+PHONE = {"has_touch": True, "is_mobile": True, "device_scale_factor": 2}
+LOW = """() => [...document.querySelectorAll(".wd-stage :is(button, select, .wd-typed, input[type=range])")]
+  .filter((e) => e.getClientRects().length && e.offsetHeight < 36).map((e) => [e.ariaLabel || e.textContent, e.offsetHeight])"""
+
+
+@pytest.fixture
+def phone(visit) -> Page:
+    page = visit(390, 844, **PHONE)
+    lab.open_page(page, "?seeds=1")
+    return page
+
+
+def test_one_column_that_does_not_scroll_sideways(phone: Page):
+    assert phone.evaluate("probes.tooWide()") == 0
+    assert phone.evaluate("document.scrollingElement.scrollWidth") == 390
+    boxes = [card.bounding_box() for card in phone.locator(".wd-card").all()]
+    assert len({box["x"] for box in boxes if box}) == 1
+    tops = [box["y"] for box in boxes if box]
+    assert tops == sorted(set(tops))
+    assert phone.evaluate(LOW) == []
+    phone.get_by_role("button", name="Edit points").tap()
+    expect(phone.locator(".wd-strip")).to_be_visible()
+    assert phone.evaluate(LOW) == []
+    assert phone.evaluate("probes.tooWide()") == 0
+
+
+def test_the_sidebar_is_a_drawer(phone: Page):
+    slider = phone.locator(".st-key-n_train")
+    expect(slider).not_to_be_in_viewport()
+    phone.get_by_test_id("stExpandSidebarButton").tap()
+    expect(slider).to_be_in_viewport()
+
+
+def test_fingers_move_the_slider_and_start_the_playback(phone: Page):
+    before = lab.result(phone)
+    box = phone.locator(lab.DECAY).bounding_box()
+    assert box
+    phone.touchscreen.tap(box["x"] + 0.3 * box["width"], box["y"] + box["height"] / 2)
+    lab.wait_for_change(phone, before)
+    phone.wait_for_function("new URLSearchParams(location.search).has('decay')")
+    lab.wait_for_quiet(phone)
+    assert not any(ask["live"] for ask in lab.diary(phone)["asks"][-1:])
+    phone.get_by_role("button", name="Play (space)").tap()
+    phone.wait_for_function("+document.querySelector('.wd-stage').dataset.step > 0")
+    phone.get_by_role("button", name="Pause (space)").tap()
+    expect(phone.get_by_role("button", name="Play (space)")).to_be_visible()
+
+
+def test_a_tap_adds_a_point(phone: Page):
+    before = lab.result(phone)
+    phone.get_by_role("button", name="Edit points").tap()
+    overlay = phone.locator("[data-panel=without] .wd-edit")
+    overlay.scroll_into_view_if_needed()
+    place = phone.evaluate("probes.emptyPlace('without')")
+    phone.touchscreen.tap(place["left"], place["top"])
+    lab.wait_for_change(phone, before)
+    expect(phone.locator(".wd-strip")).to_contain_text("41 training points")
+    lab.wait_for_quiet(phone)
+    kind, x, y = lab.query(phone)["edits"][0], *map(float, lab.query(phone)["edits"][1:].split("_")[:2])
+    assert (kind, x, y) == ("a", pytest.approx(place["x"], abs=0.04), pytest.approx(place["y"], abs=0.04))

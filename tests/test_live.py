@@ -1,0 +1,238 @@
+"""What one session follows: its visitor's wishes, the notes on them, and its runs while they finish."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from wdviz import runs
+from wdviz.experiments import overfitting
+from wdviz.pool import PoolFull
+from wdviz.settings import SPECS, Number, Settings
+from wdviz.ui import address, controls, live
+from wdviz.ui.stage import Ask
+
+NOTICE = ["", "decay=30", "dataset=xor&seed=3"]
+QUICK = Settings(steps=20, seeds=3)  # the default program, so nothing is compiled for it
+
+
+class Rerun(Exception):
+    """`st.rerun` was called: the whole page runs again."""
+
+
+@pytest.fixture
+def state(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, Any]]:
+    """A session of its own."""
+
+    def rerun() -> None:
+        raise Rerun
+
+    session: dict[str, Any] = dict(address.DEFAULTS)
+    monkeypatch.setattr(live.st, "session_state", session)
+    monkeypatch.setattr(live.st, "rerun", rerun)
+    yield session
+    if "_sweep" in session:
+        session["_sweep"][1].cancel()
+
+
+def chosen() -> Settings:
+    return controls.settings()[0]
+
+
+# --- asks -------------------------------------------------------------------------------------------------------------------------
+
+
+def test_an_ask_sets_settings_as_an_address_would(state: dict[str, Any]):
+    live.answer(Ask(put={"decay": "5", "learning_rate": "0.1", "edits": "r2~r1", "contrast": "1"}), NOTICE)
+    assert chosen() == Settings(decay=5.0, learning_rate=0.1, edits="r1~r2")
+    assert state["contrast"] is True
+    assert live.notes_for(chosen()) == []
+
+
+@pytest.mark.parametrize("name", ["present", "n_train"])
+def test_what_shows_beside_the_stage_runs_the_whole_page_again(name: str, state: dict[str, Any]):
+    with pytest.raises(Rerun):
+        live.answer(Ask(put={name: "1" if name == "present" else "60"}), NOTICE)
+    assert state[name] == (True if name == "present" else 60)
+
+
+def test_an_ask_for_more_changes_nothing(state: dict[str, Any]):
+    before = dict(state)
+    live.answer(Ask(more=True, picked={"curves": "accuracy"}), NOTICE)
+    assert {name: state[name] for name in before} == before
+    assert live.wishes() == live.Wishes(picked={"curves": "accuracy"})
+
+
+@pytest.mark.parametrize("step", [0, 1, 2])
+def test_a_notice_step_sets_every_setting(step: int, state: dict[str, Any]):
+    state |= {"decay": 7.0, "width": 16, "edits": "r1", "present": True}
+    with pytest.raises(Rerun):
+        live.answer(Ask(notice=step), NOTICE)
+    assert chosen() == [Settings(), Settings(decay=30.0), Settings(dataset="xor", seed=3)][step]
+    assert state["present"] is True  # how it is shown stays
+
+
+@pytest.mark.parametrize("step", [-1, 3, 10**400])
+def test_a_notice_step_that_is_not_there_changes_nothing(step: int, state: dict[str, Any]):
+    state["decay"] = 7.0
+    with pytest.raises(Rerun):
+        live.answer(Ask(notice=step), NOTICE)
+    assert chosen() == Settings(decay=7.0)
+
+
+def test_moving_and_film_hold_for_one_ask(state: dict[str, Any]):
+    live.answer(Ask(live=True, film="abc"), NOTICE)
+    assert (live.wishes().moving, live.wishes().film) == (True, "abc")
+    live.answer(Ask(), NOTICE)
+    assert (live.wishes().moving, live.wishes().film) == (False, "")
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "value", "said"),
+    [
+        ("decay", "1e999", 2.0, "must be a finite number from 0 to 100"),
+        ("decay", "-1", 0.0, "must be from 0 to 100"),
+        ("decay", "much", 7.0, "must be a number from 0 to 100. Nothing was changed."),
+        ("switch_at", "99999", 3000, "from 0 to 3000"),
+        ("edits", "__import__", "", "'__import__' is no edit"),
+        ("dataset", "\ud800", "moons", "must be one of moons"),
+        ("_seat_stage", "1", None, "is not a setting"),
+        ("\ud800", "1", None, "is not a setting"),
+        ("contrast", "yes", False, "must be 0 or 1"),
+    ],
+)
+def test_a_forged_ask_leaves_valid_settings_and_a_note(name: str, text: str, value: object, said: str, state: dict[str, Any]):
+    state["decay"] = 7.0
+    live.answer(Ask(put={name: text}), NOTICE)
+    (note,) = live.notes_for(chosen())
+    assert said in note
+    note.encode()
+    assert state.get(name) == value
+    assert set(state) <= {*address.DEFAULTS, "_wishes"}
+
+
+# --- notes ------------------------------------------------------------------------------------------------------------------------
+
+
+def test_notes_stay_until_a_setting_changes(state: dict[str, Any]):
+    live.answer(Ask(put={"decay": "-1"}), NOTICE)
+    notes = live.notes_for(chosen())
+    assert len(notes) == 1
+    for ask in (Ask(more=True), Ask(picked={"curves": "loss"}), Ask(film="abc")):
+        live.answer(ask, NOTICE)
+        assert live.notes_for(chosen()) == notes
+    state["seed"] = 3  # by a control of the sidebar
+    assert live.notes_for(chosen()) == []
+    state["seed"] = 0
+    assert live.notes_for(chosen()) == []  # gone is gone
+
+
+def test_a_good_value_takes_the_note_on_a_bad_one_away(state: dict[str, Any]):
+    live.answer(Ask(put={"decay": "-1"}), NOTICE)
+    live.notes_for(chosen())
+    live.answer(Ask(put={"decay": "5"}), NOTICE)
+    assert live.notes_for(chosen()) == []
+
+
+def test_notes_on_the_address_are_given_when_it_was_taken_and_not_again(state: dict[str, Any], monkeypatch: pytest.MonkeyPatch):
+    given = iter([["decay is -1."], [], ["seed is x."]])
+    monkeypatch.setattr(address, "take", lambda: next(given))
+    live.open_address()
+    assert live.notes_for(Settings()) == ["decay is -1."]
+    live.open_address()
+    assert live.notes_for(Settings()) == ["decay is -1."]
+    live.open_address()
+    assert live.notes_for(Settings()) == ["seed is x."]
+
+
+# --- runs -------------------------------------------------------------------------------------------------------------------------
+
+
+def whole(results: dict, groups: list) -> int:
+    return sum(all(run in results for run in group) for group in groups)
+
+
+def test_the_first_call_runs_the_first_group_alone_and_further_calls_the_rest(state: dict[str, Any]):
+    groups = overfitting.pairs(replace(QUICK, seed=100))
+    results, sweep = live.follow(groups)
+    assert (whole(results, groups), sweep.total, sweep.done) == (1, 2, True)
+    seen = [1]
+    while seen[-1] < len(groups):
+        results, sweep = live.follow(groups)
+        assert sweep.total == 6
+        seen.append(whole(results, groups))
+        assert seen[-1] > seen[-2]
+    assert sweep.done or set(results) >= {run for group in groups for run in group}
+    assert whole(live.follow(groups)[0], groups) == 3  # and there it stays
+
+
+def test_while_the_hand_moves_only_the_first_group_is_ever_started(state: dict[str, Any]):
+    live.wishes().moving = True
+    groups = overfitting.pairs(replace(QUICK, seed=200))
+    for _ in range(3):
+        results, sweep = live.follow(groups)
+        assert set(results) == set(groups[0])
+        assert sweep.total == 2
+    assert runs.finished([run for group in groups[1:] for run in group]) == {}
+    live.wishes().moving = False
+    assert whole(live.follow(groups)[0], groups) >= 2  # let go: the rest
+
+
+def test_other_runs_drop_those_that_wait(state: dict[str, Any]):
+    groups, others = (overfitting.pairs(replace(QUICK, seed=seed)) for seed in (300, 400))
+    live.follow(groups)
+    _, first = live.follow(groups)
+    results, second = live.follow(others)
+    assert first.done  # whether finished or dropped
+    assert second is not first
+    assert set(others[0]) <= set(results)
+    assert not set(groups[0]) & set(results)
+
+
+def test_what_was_finished_before_is_there_at_once(state: dict[str, Any]):
+    groups = overfitting.pairs(replace(QUICK, seed=500))
+    runs.sweep([run for group in groups for run in group]).wait_all()
+    results, sweep = live.follow(groups)
+    assert whole(results, groups) == 3
+    assert sweep.done
+
+
+def test_a_full_pool_is_passed_on_and_the_next_call_starts_afresh(state: dict[str, Any], monkeypatch: pytest.MonkeyPatch):
+    def full(*args: Any, **kwargs: Any) -> Any:
+        raise PoolFull("too many")
+
+    groups = overfitting.pairs(replace(QUICK, seed=600))
+    with monkeypatch.context() as patched:
+        patched.setattr(runs, "sweep", full)
+        with pytest.raises(PoolFull):
+            live.follow(groups)
+    assert whole(live.follow(groups)[0], groups) == 1
+
+
+def test_a_film_is_recorded_for_the_runs_that_are_wanted(state: dict[str, Any]):
+    pair = overfitting.film_pair(replace(QUICK, seed=700))
+    filmed = live.filmed(pair)
+    assert set(filmed) == set(pair)
+    assert all(history.film_grid is not None for history in filmed.values())
+
+
+# --- names ------------------------------------------------------------------------------------------------------------------------
+
+
+def test_a_name_stands_for_settings_and_seeds():
+    names = {live.name_of(s, n) for s in (Settings(), Settings(decay=3.0), Settings(edits="r1")) for n in (1, 2)}
+    assert len(names) == 6
+    assert live.name_of(Settings(), 1) == live.name_of(Settings(), 1)
+    assert all(len(name) == 16 for name in names)
+
+
+def test_a_film_s_name_changes_with_whatever_its_first_repetition_shows():
+    base = Settings()
+    other: dict[str, Any] = {name: spec.grid[1] for name, spec in SPECS.items() if isinstance(spec, Number) and spec.grid}
+    other |= {"seed": 1, "dataset": "xor", "edits": "r1", "steps": 500, "width": 16, "switch_at": 100, "n_train": 41, "flip": 0.0}
+    for name, value in other.items():
+        assert live.name_of_film(replace(base, **{name: value})) != live.name_of_film(base), name
+    assert live.name_of_film(replace(base, seeds=9)) == live.name_of_film(base)
