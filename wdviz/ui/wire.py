@@ -27,7 +27,7 @@ _ALIGN = 8
 _LEVEL = 1  # maps and JSON shrink to a third; higher levels take longer and gain little
 KEPT = 12  # numbers of payloads of which the browser keeps the pieces; assets/wire.js knows it as well
 _MOST_GAPS = 24  # beyond it an array is sent whole: a run that diverged is one gap after the other
-_MOST_IDS = 8192  # contents of which the id is remembered
+_MOST_IDS = 2048  # contents of which the id is remembered
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ class Wire:
         text = pieces.dump(body)
         self._number += 1
         self._sent[self._number] = frozenset(pieces.used)
-        while len(self._sent) > 4 * KEPT:
+        while len(self._sent) > 2 * KEPT:
             self._sent.popitem(last=False)
         header = f'{{"n":{self._number},"pieces":{json.dumps(pieces.index, separators=(",", ":"))},"body":{text}}}'.encode()
         head = struct.pack("<I", len(header)) + header
