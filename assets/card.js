@@ -224,7 +224,7 @@ export class Card {
       const line = data.find((trace) => trace.mode === "lines");
       this.showOver(() => film.line(this.over, axes, line.x, between(answers, ...mixed(steps)), line.line.color, 3 * theme.lines));
     } else if (reel.bars[view.label] && data.some((trace) => trace.type === "bar")) {
-      this.showOver(() => film.bars(this.over, axes, this.barFrames(reel, mixed), theme));
+      this.showOver(() => film.bars(this.over, axes, this.barFrames(reel, mixed)));
     } else {
       const lines = data.filter((trace) => trace.meta?.follow);
       const moving = lines.map(({ x, y, x0, dx, line }) => ({ x, y, x0, dx, color: line.color }));

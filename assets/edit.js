@@ -85,6 +85,7 @@ export class Editor {
     if (!names.includes(this.tool)) this.tool = 0;
     if (this.tools.dataset.of !== classes.join()) {
       this.tools.dataset.of = classes.join();
+      this.undone = []; // they are edits of another data set
       this.tools.replaceChildren(...names.map((tool) => {
         const text = tool === "remove" ? "Remove" : classes.length > 1 ? `Add ${classes[tool]}` : "Add a point";
         const element = button(null, text, () => { this.tool = tool; this.showTool(); });

@@ -3,22 +3,15 @@
 from __future__ import annotations
 
 import contextlib
-import http.client
-import os
-import signal
-import socket
-import subprocess
-import sys
 import tempfile
-import time
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from playwright.sync_api import Browser, Page
 
-ROOT = Path(__file__).parents[2]
+from tests.serving import serve
+
 WAIT_MS = 60_000
 
 IDLE = """() => {
@@ -41,53 +34,9 @@ def visit(browser: Browser, url: str, script: str = "") -> Iterator[Page]:
 
 @contextlib.contextmanager
 def server(cache: str) -> Iterator[tuple[str, float]]:
-    """The base address of the real app in a process of its own, and the seconds until it said that it is healthy."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    command = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.address", "127.0.0.1", "--server.port", str(port)]
-    started = time.monotonic()
-    with tempfile.TemporaryFile() as log:
-        process = subprocess.Popen(
-            command,
-            cwd=ROOT,
-            env=os.environ | {"WDVIZ_CACHE": cache},
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-        try:
-            while not healthy(port):
-                if process.poll() is not None or time.monotonic() - started > WAIT_MS / 1000:
-                    log.seek(0)
-                    raise RuntimeError("the server did not start:\n" + log.read().decode(errors="replace")[-5000:])
-                time.sleep(0.02)
-            yield f"http://127.0.0.1:{port}/", time.monotonic() - started
-        finally:
-            stop(process)
-
-
-def healthy(port: int) -> bool:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
-    try:
-        connection.request("GET", "/_stcore/health")
-        return connection.getresponse().status == 200
-    except OSError:
-        return False
-    finally:
-        connection.close()
-
-
-def stop(process: subprocess.Popen[bytes]) -> None:
-    """Ends the server and all that it started."""
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGTERM)
-    try:
-        process.wait(10)
-    except subprocess.TimeoutExpired:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+    """The base address of the app and the seconds that it took to start, with compiled programs kept in `cache`."""
+    with tempfile.TemporaryFile() as log, serve(log, WDVIZ_CACHE=cache) as (url, seconds):
+        yield f"{url}/", seconds
 
 
 def count_bytes(page: Page, received: list[int]) -> None:

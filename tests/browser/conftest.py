@@ -1,13 +1,5 @@
 """The running app and a Chromium to drive it: no browser is a failure, never a skip."""
 
-import contextlib
-import http.client
-import os
-import signal
-import socket
-import subprocess
-import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -16,10 +8,9 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, expect, sync_playwright
 
 from tests.browser import chromium, lab
+from tests.serving import serve
 
 HERE = Path(__file__).parent
-ROOT = HERE.parent.parent
-START_SECONDS = 90
 WAIT_MS = 60_000  # the first visit imports and compiles, on two cores shared with Chromium
 LOG = pytest.StashKey[Path]()
 Visit = Callable[..., Page]
@@ -29,25 +20,9 @@ Visit = Callable[..., Page]
 def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The base URL of the real app, in a process of its own."""
     log = tmp_path_factory.mktemp("server") / "log"
-    port = free_port()
-    command = [sys.executable, "-m", "streamlit", "run", "app.py"]
-    command += ["--server.address", "127.0.0.1", "--server.port", str(port), "--server.headless", "true"]
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            command,
-            cwd=ROOT,
-            env=os.environ | {"PYTHONUNBUFFERED": "1"},
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
     request.config.stash[LOG] = log
-    try:
-        wait_until_healthy(process, port)
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        stop(process)
+    with log.open("w+b") as output, serve(output) as (url, _):
+        yield url
 
 
 @pytest.fixture(scope="session")
@@ -109,38 +84,3 @@ def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
     if report.failed and log:
         report.sections.append(("the server's log", log.read_text(errors="replace")[-10_000:]))
     return report
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-def wait_until_healthy(process: subprocess.Popen, port: int) -> None:
-    deadline = time.monotonic() + START_SECONDS
-    while time.monotonic() < deadline:
-        if process.poll() is not None:
-            raise RuntimeError(f"the server stopped with status {process.returncode}")
-        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
-        try:
-            connection.request("GET", "/_stcore/health")
-            if connection.getresponse().status == 200:
-                return
-        except OSError:
-            pass
-        finally:
-            connection.close()
-        time.sleep(0.1)
-    raise RuntimeError(f"the server was not healthy within {START_SECONDS} s")
-
-
-def stop(process: subprocess.Popen) -> None:
-    """Ends the server and all that it started."""
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGTERM)
-    try:
-        process.wait(10)
-    except subprocess.TimeoutExpired:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()

@@ -26,6 +26,8 @@ MORE = {
     "Regularisers": ("dropout", "l1", "input_noise", "label_smoothing", "patience"),
 }
 
+IN_SIDEBAR = {name for names in (*SHOWN.values(), *MORE.values()) for name in names}
+
 
 def sidebar(suggested: Mapping[str, Mapping[str, Any]]) -> None:
     """All controls that the stage does not have. `suggested`: for each data set, settings that suit it, set when it is picked."""

@@ -52,8 +52,8 @@ def answer(ask: Ask, notice: Sequence[str]) -> None:
         _say(notes)
     if ask.notice is not None and 0 <= ask.notice < len(notice):
         controls.put(address.SETTINGS | address.parse(notice[ask.notice]))
-    if ask.notice is not None or ask.put.keys() & {"present", "n_train"}:
-        st.rerun()  # the whole page: controls in the sidebar must follow
+    if ask.notice is not None or ask.put.keys() & {"present", *controls.IN_SIDEBAR}:
+        st.rerun()  # the whole page: the sidebar and its controls must follow
 
 
 def _say(notes: list[str]) -> None:

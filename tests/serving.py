@@ -1,0 +1,73 @@
+"""The real app in a process of its own, for the browser tests and for measuring."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO
+
+ROOT = Path(__file__).parents[1]
+START_SECONDS = 90
+POLL_SECONDS = 0.02
+
+
+@contextlib.contextmanager
+def serve(log: IO[bytes], **environment: str) -> Iterator[tuple[str, float]]:
+    """The base address of the app, without a slash at its end, and the seconds until it said that it is healthy. It writes to `log`.
+
+    Raises:
+        RuntimeError: if it stops, or is not healthy in time; with the end of the log.
+    """
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.address", "127.0.0.1", "--server.port", str(port)]
+    started = time.monotonic()
+    process = subprocess.Popen(
+        command,
+        cwd=ROOT,
+        env=os.environ | {"PYTHONUNBUFFERED": "1"} | environment,
+        stdin=subprocess.DEVNULL,
+        stdout=log,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+    )
+    try:
+        while not _healthy(port):
+            if process.poll() is not None or time.monotonic() - started > START_SECONDS:
+                log.seek(0)
+                raise RuntimeError("the server did not start:\n" + log.read().decode(errors="replace")[-5000:])
+            time.sleep(POLL_SECONDS)
+        yield f"http://127.0.0.1:{port}", time.monotonic() - started
+    finally:
+        _stop(process)
+
+
+def _healthy(port: int) -> bool:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+    try:
+        connection.request("GET", "/_stcore/health")
+        return connection.getresponse().status == 200
+    except OSError:
+        return False
+    finally:
+        connection.close()
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    """Ends the server and all that it started."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGTERM)
+    try:
+        process.wait(10)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
