@@ -23,7 +23,7 @@ CHOSEN = {
 
 
 def arms_of(settings: Settings) -> tuple[Arm, Arm]:
-    without, with_decay = (runs.execute(run) for run in overfitting.film_pair(settings))
+    without, with_decay = (run.execute() for run in overfitting.film_pair(settings))
     return Arm("without", 0.0, (without,)), Arm("with", settings.decay, (with_decay,))
 
 

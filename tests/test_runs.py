@@ -306,7 +306,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> list[Run]:
         executed.append(run)
         return history(run.seed)
 
-    monkeypatch.setattr(runs, "execute", execute)
+    monkeypatch.setattr(Run, "execute", execute)
     return executed
 
 
@@ -419,7 +419,7 @@ def test_error_of_a_run_surfaces_each_time_and_costs_no_other_run(monkeypatch):
             raise FloatingPointError("out of range")
         return history(run.seed)
 
-    monkeypatch.setattr(runs, "execute", execute)
+    monkeypatch.setattr(Run, "execute", execute)
     hands, cache = Steered(), Cache()
     sweep = Sweep(chosen, hands, cache)
     for i in range(3):
@@ -502,12 +502,12 @@ def test_runs_whose_decay_never_switches_are_equal():
 
 def test_repetitions_of_edited_points_share_them_and_differ_in_their_start():
     chosen = replace(SMALL, seed=3, edits="r2~a0.5_0.5_1")
-    one, two = (runs.execute(Run.of(chosen, seed)) for seed in (3, 4))
-    elsewhere = runs.execute(Run.of(replace(chosen, seed=4), 4))
+    one, two = (Run.of(chosen, seed).execute() for seed in (3, 4))
+    elsewhere = Run.of(replace(chosen, seed=4), 4).execute()
     assert one.start["output"]["weight"].tobytes() != two.start["output"]["weight"].tobytes()
     assert same(two.start, elsewhere.start)
     assert two.step_losses[0] != elsewhere.step_losses[0]  # the same network on points drawn with another seed
-    assert one.step_losses[0] != runs.execute(Run.of(replace(chosen, edits="r2"), 3)).step_losses[0]
+    assert one.step_losses[0] != Run.of(replace(chosen, edits="r2"), 3).execute().step_losses[0]
 
 
 def test_sweep_refuses_edits_that_do_not_suit_the_data_set():
@@ -518,7 +518,7 @@ def test_sweep_refuses_edits_that_do_not_suit_the_data_set():
 @pytest.fixture(scope="module")
 def direct() -> History:
     runs.use_compilation_cache()
-    return runs.execute(Run.of(SMALL, 1, pictures=True))
+    return Run.of(SMALL, 1, pictures=True).execute()
 
 
 def test_a_run_is_the_same_bit_for_bit_wherever_it_is_executed(direct):
@@ -527,21 +527,19 @@ def test_a_run_is_the_same_bit_for_bit_wherever_it_is_executed(direct):
         sweep = runs.sweep([run, Run.of(SMALL, 2, pictures=True)], executor=threads)
         results = dict(sweep.finished())
     assert same_history(results[run], direct)
-    assert same_history(runs.execute(run), direct)
+    assert same_history(run.execute(), direct)
     assert not same_history(results[Run.of(SMALL, 2, pictures=True)], direct)
 
 
 def test_run_and_history_survive_pickling(direct):
     run = Run.of(SMALL, 1, pictures=True)
     assert pickle.loads(pickle.dumps(run)) == run
-    function, argument = pickle.loads(pickle.dumps((runs.execute, run)))
-    assert function is runs.execute
-    assert argument == run
+    assert same_history(pickle.loads(pickle.dumps(run.execute))(), direct)
     assert same_history(pickle.loads(pickle.dumps(direct)), direct)
 
 
 def test_predictions_on_the_grid_come_only_with_pictures(direct):
-    bare = runs.execute(Run.of(SMALL, 1))
+    bare = Run.of(SMALL, 1).execute()
     assert bare.grid.shape == (0, 2)
     assert direct.grid.shape == (datasets.grid_points(2), 2)
     np.testing.assert_allclose(direct.grid.sum(1), 1, atol=1e-5)
@@ -549,7 +547,7 @@ def test_predictions_on_the_grid_come_only_with_pictures(direct):
 
 
 def test_film_has_weights_and_predictions_at_each_checkpoint():
-    film = runs.execute(Run.of(SMALL, 1, film=True))
+    film = Run.of(SMALL, 1, film=True).execute()
     assert film.film_grid is not None
     assert film.film_params is not None
     assert film.film_grid.shape == (len(film.steps), datasets.grid_points(2), 2)
@@ -581,18 +579,18 @@ def other(name: str, spec: Number) -> Any:
 
 
 def test_moving_a_number_compiles_nothing():
-    runs.execute(Run.of(ALL_ON, 0))
+    Run.of(ALL_ON, 0).execute()
     with count_compilations() as compiled:
         for name, spec in NUMBERS.items():
             moved = replace(ALL_ON, **{name: other(name, spec)})
             assert moved != ALL_ON, name
-            runs.execute(Run.of(moved, moved.seed))
+            Run.of(moved, moved.seed).execute()
             assert not compiled, f"{name} compiled {len(compiled)} functions"
 
 
 def test_a_choice_that_decides_shapes_is_seen_by_the_counter():
     with count_compilations() as compiled:
-        runs.execute(Run.of(replace(SMALL, width=8, activation="gelu", batch_size=16, schedule="warm-up"), 0))
+        Run.of(replace(SMALL, width=8, activation="gelu", batch_size=16, schedule="warm-up"), 0).execute()
     assert compiled
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from functools import cached_property
 
 import numpy as np
@@ -16,7 +16,8 @@ SPLITS = ("train", "validation", "test")
 class History:
     """One training run. K checkpoints, L layers, G grid points, C outputs.
 
-    `losses` are data losses (cross-entropy in nats, or half the mean squared error) without penalty, dropout or smoothing;
+    `losses` and `scores` name the splits train, validation and test; of a run with rows held out (`runs.Run.fold`), "test" is those
+    rows. `losses` are data losses (cross-entropy in nats, or half the mean squared error) without penalty, dropout or smoothing;
     `scores` are accuracies, or R2 for regression.
     """
 
@@ -35,6 +36,7 @@ class History:
     grid: np.ndarray  # (G, C) predictions there with the weights kept: probabilities, or values for regression
     film_params: Tree | None = None  # each array with a leading K
     film_grid: np.ndarray | None = None  # (K, G, C)
+    state: Tree = field(default_factory=dict)  # running statistics of batch normalisation kept with the parameters; empty without
 
     @cached_property
     def diverged(self) -> bool:

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any, Protocol
 
 import jax
 
@@ -18,25 +19,46 @@ from wdviz.pool import FairPool
 from wdviz.results import History
 from wdviz.settings import Hyperparameters, Program, Settings
 
-CACHE_RUNS = 512  # finished runs kept
-CACHE_BYTES = 256 * 2**20  # and their arrays, films among them
+CACHE_RESULTS = 20_000  # finished jobs kept
+CACHE_BYTES = 384 * 2**20  # and their arrays, films among them
 COMPILED_BYTES = 256 * 2**20  # size of the compilation cache on disk
+
+
+class Result(Protocol):
+    """What a job gives: plain arrays, whose size the cache must know."""
+
+    @property
+    def nbytes(self) -> int: ...
+
+
+class Job(Protocol):
+    """Work for one worker, as plain hashable values, so that equal jobs are computed once and any executor can carry them."""
+
+    def check(self) -> None:
+        """Raises ValueError, before anything is queued, for what cannot be done."""
+        ...
+
+    def execute(self) -> Result: ...
 
 
 @dataclass(frozen=True)
 class Run:
-    """One training run as plain values: hashable, so that equal runs are computed once.
+    """One training run: the job that all experiments are made of.
 
-    `pictures` adds predictions on the grid, `film` those and the weights at each checkpoint.
+    `pictures` adds predictions on the grid, `film` those and the weights at each checkpoint. With `fold` = (which, of how many,
+    repeat) that fold of the training points is held out and takes the place of the test set, which is not looked at.
     """
 
     settings: Settings
     seed: int
     pictures: bool = False
     film: bool = False
+    fold: tuple[int, int, int] | None = None
 
     @classmethod
-    def of(cls, settings: Settings, seed: int, *, pictures: bool = False, film: bool = False) -> Run:
+    def of(
+        cls, settings: Settings, seed: int, *, pictures: bool = False, film: bool = False, fold: tuple[int, int, int] | None = None
+    ) -> Run:
         """A run of `settings`, without what does not bear on it, so that equal runs compare equal.
 
         That is how many seeds there are, their first one (unless edited points were drawn with it), and a switch of decay that
@@ -45,28 +67,47 @@ class Run:
         s = replace(settings, seed=settings.seed if settings.edits else 0, seeds=1)
         if not 0 < s.switch_at < s.steps or s.decay_after == s.decay:
             s = replace(s, switch_at=0, decay_after=0.0)
-        return cls(s, seed, pictures, film)
+        return cls(s, seed, pictures, film, fold)
+
+    def check(self) -> None:
+        """Raises ValueError for more training points than the data set has, more folds than it allows, or the like."""
+        split = datasets.split_for(self.settings, self.seed)
+        if self.fold:
+            datasets.check_folds(split, self.fold[1])
+
+    def execute(self) -> History:
+        """Train to the end."""
+        split = datasets.split_for(self.settings, self.seed)
+        names = ("x_train", "y_train", "n_train", "x_validation", "y_validation", "x_test", "y_test")
+        data = {name: getattr(split, name) for name in names}
+        if self.fold:
+            which, count, repeat = self.fold
+            data = datasets.without(split, datasets.held_out(split, count, repeat)[which])
+        data["grid"] = datasets.plane(split).grid
+        history = training.train(program_for(self), Hyperparameters.of(self.settings, self.seed), data)
+        return history if self.pictures or self.film else replace(history, grid=history.grid[:0])
 
 
 class Sweep:
-    """Runs under way: `results` fills in as they finish, `cancel` drops those not yet started.
+    """Jobs under way: `results` fills in as they finish, `cancel` drops those not yet started.
 
-    Runs that were finished before, in this sweep or any other, come from a bounded cache at once.
+    Jobs that were finished before, in this sweep or any other, come from a bounded cache at once.
     """
 
-    def __init__(self, runs: Sequence[Run], executor: Executor, cache: Cache) -> None:
-        self.results: dict[Run, History] = {}
-        self.total = len(set(runs))
+    def __init__(self, jobs: Sequence[Job], executor: Executor, cache: Cache) -> None:
+        self.results: dict[Any, Any] = {}  # job -> what it gave: for a Run its History
+        self.total = len(set(jobs))
+        self.cancelled = False
         self._started = time.monotonic()
         self._cache = cache
-        self._pending: dict[Future[History], Run] = {}
+        self._pending: dict[Future[Any], Job] = {}
         try:
-            for run in dict.fromkeys(runs):
-                known = cache.get(run)
+            for job in dict.fromkeys(jobs):
+                known = cache.get(job)
                 if known is not None:
-                    self.results[run] = known
+                    self.results[job] = known
                 else:
-                    self._pending[executor.submit(execute, run)] = run
+                    self._pending[executor.submit(job.execute)] = job
         except BaseException:  # the pool is full: leave no part of the sweep behind
             self.cancel()
             raise
@@ -90,85 +131,87 @@ class Sweep:
         """
         finished, _ = wait(self._pending, timeout, FIRST_COMPLETED)
         for future in sorted(finished, key=lambda f: f.cancelled() or f.exception() is not None):  # failed last: the others still count
-            run = self._pending.get(future)
-            if run is not None:  # else `cancel` came first, from another thread
-                self.results[run] = future.result()
-                self._cache.put(run, self.results[run])
+            job = self._pending.get(future)
+            if job is not None:  # else `cancel` came first, from another thread
+                self.results[job] = future.result()
+                self._cache.put(job, self.results[job])
                 self._pending.pop(future, None)
         return bool(finished)
 
-    def finished(self) -> Iterator[tuple[Run, History]]:
-        """Each run with its history, as soon as it is there."""
-        seen: set[Run] = set()
+    def finished(self) -> Iterator[tuple[Any, Any]]:
+        """Each job with its result, as soon as it is there."""
+        seen: set[Job] = set()
         while True:
-            for run in [r for r in self.results if r not in seen]:
-                seen.add(run)
-                yield run, self.results[run]
+            for job in [j for j in self.results if j not in seen]:
+                seen.add(job)
+                yield job, self.results[job]
             if self.done:
                 return
             self.wait()
 
-    def wait_all(self) -> dict[Run, History]:
-        """Wait for all runs; their histories."""
+    def wait_all(self) -> dict[Any, Any]:
+        """Wait for all jobs; their results."""
         return dict(self.finished())
 
     def cancel(self) -> None:
-        """Drop the runs that have not started; those that have run to their end unseen."""
+        """Drop the jobs that have not started; those that have run to their end unseen."""
+        self.cancelled = True
         for future in self._pending:
             future.cancel()
         self._pending.clear()
 
 
 class Cache:
-    """The last finished runs, shared by all sessions; bounded in number and in bytes."""
+    """The last finished jobs, shared by all sessions; bounded in number and in bytes."""
 
-    def __init__(self, size: int = CACHE_RUNS, size_bytes: int = CACHE_BYTES) -> None:
-        self._limits, self._runs, self._guard = (size, size_bytes), OrderedDict[Run, History](), threading.Lock()
+    def __init__(self, size: int = CACHE_RESULTS, size_bytes: int = CACHE_BYTES) -> None:
+        self._limits, self._results, self._guard = (size, size_bytes), OrderedDict[Job, Any](), threading.Lock()
         self._bytes = 0
 
-    def get(self, run: Run) -> History | None:
+    def get(self, job: Job) -> Any:
+        """Its result, or None."""
         with self._guard:
-            if run in self._runs:
-                self._runs.move_to_end(run)
-            return self._runs.get(run)
+            if job in self._results:
+                self._results.move_to_end(job)
+            return self._results.get(job)
 
-    def put(self, run: Run, history: History) -> None:
+    def put(self, job: Job, result: Result) -> None:
         with self._guard:
-            known = self._runs.pop(run, None)
+            known = self._results.pop(job, None)
             self._bytes -= known.nbytes if known else 0
-            self._runs[run] = history
-            self._bytes += history.nbytes
-            while len(self._runs) > self._limits[0] or (self._bytes > self._limits[1] and len(self._runs) > 1):
-                self._bytes -= self._runs.popitem(last=False)[1].nbytes
+            self._results[job] = result
+            self._bytes += result.nbytes
+            while len(self._results) > self._limits[0] or (self._bytes > self._limits[1] and len(self._results) > 1):
+                self._bytes -= self._results.popitem(last=False)[1].nbytes
 
     def __len__(self) -> int:
-        return len(self._runs)
+        return len(self._results)
 
 
-def sweep(runs: Sequence[Run], *, session: str = "", executor: Executor | None = None) -> Sweep:
-    """Start runs; the pool of the machine executes them unless another `concurrent.futures.Executor` is given.
+def sweep(jobs: Sequence[Job], *, session: str = "", executor: Executor | None = None) -> Sweep:
+    """Start jobs; the pool of the machine executes them unless another `concurrent.futures.Executor` is given.
 
     Raises:
-        PoolFull: if too many runs wait already.
-        ValueError: if a run asks for more training points than its data set has, or the like.
+        PoolFull: if too many jobs wait already.
+        ValueError: if a job cannot be done, see `Job.check`.
     """
-    for run in runs:
-        datasets.split_for(run.settings, run.seed)
-    return Sweep(runs, executor or pool().for_session(session), _cache)
+    for job in jobs:
+        job.check()
+    return Sweep(jobs, executor or pool().for_session(session), _cache)
 
 
-def finished(runs: Sequence[Run]) -> dict[Run, History]:
-    """Those of the runs that are in the cache of finished ones."""
-    return {run: history for run in runs if (history := _cache.get(run)) is not None}
+def finished(jobs: Sequence[Job]) -> dict[Any, Any]:
+    """Those of the jobs that are in the cache of finished ones, with their results."""
+    return {job: result for job in jobs if (result := _cache.get(job)) is not None}
 
 
-def execute(run: Run) -> History:
-    """Train one run to its end. Plain values in and NumPy arrays out, so that any executor can carry it."""
-    split = datasets.split_for(run.settings, run.seed)
-    data = {name: getattr(split, name) for name in ("x_train", "y_train", "n_train", "x_validation", "y_validation", "x_test", "y_test")}
-    data["grid"] = datasets.plane(split).grid
-    history = training.train(program_for(run), Hyperparameters.of(run.settings, run.seed), data)
-    return history if run.pictures or run.film else replace(history, grid=history.grid[:0])
+def history_of(run: Run) -> History:
+    """A run's history within another job: from the cache, or trained in this very thread."""
+    known = _cache.get(run)
+    if known is None:
+        known = run.execute()
+        _cache.put(run, known)
+    return known
 
 
 def program_for(run: Run) -> Program:
@@ -184,7 +227,7 @@ def program_for(run: Run) -> Program:
         hidden=s.hidden,
         activation=s.activation,
         optimiser=s.optimiser,
-        decay_kind=s.decay_kind,
+        decay_kind="coupled" if s.decay_kind == "coupled" else "decoupled",
         schedule=s.schedule,
         batch_size=s.batch_size,
         regularisers=s.regularisers,

@@ -92,28 +92,44 @@ def _grid(low: int, high: int, mantissas: tuple[float, ...]) -> tuple[float, ...
 
 
 DECAYS = (0.0, *_grid(-4, 2, (1, 2, 3, 5, 7)))
+LEARNING_RATES = _grid(-4, 1, (1, 2, 3, 5, 7))
 DATASETS = ("moons", "circles", "gaussians", "xor", "spirals", "sine", "digits", "breast cancer", "wine", "iris", "penguins", "diabetes")
 REGULARISERS = ("batch norm", "dropout", "early stopping", "input noise", "l1", "label smoothing")
 DECAY_ON = ("weights", "weights and biases", "everything", "first layer", "output layer", "all but the output layer")
 
 
-def _of(spec: Number | Choice | Text, default: Any) -> Any:
+def of(spec: Number | Choice | Text, default: Any) -> Any:
+    """A field of a table of controls: what it allows and what it starts at."""
     return field(default=default, metadata={"spec": spec})
 
 
+def specs(table: type[Checked]) -> dict[str, Number | Choice | Text]:
+    """The spec of each field of a table of controls."""
+    return {f.name: f.metadata["spec"] for f in fields(table)}
+
+
 @dataclass(frozen=True)
-class Settings:
+class Checked:
+    """A table of controls; a value that is not allowed raises ValueError with the value and what is allowed."""
+
+    def __post_init__(self) -> None:
+        for name, spec in specs(type(self)).items():
+            spec.check(name, getattr(self, name))
+
+
+@dataclass(frozen=True)
+class Settings(Checked):
     """Everything a visitor can choose. Field names are also the widget keys and the names in the address.
 
     Raises:
         ValueError: for a value that is not allowed; the message names the value and what is allowed.
     """
 
-    dataset: str = _of(
+    dataset: str = of(
         Choice("Data set", "Toy sets are drawn afresh for each seed; real ones are split afresh.", "Data", DATASETS), "moons"
     )
-    n_train: int = _of(Number("Training points", "How many examples the network may learn from.", "Data", 4, MAX_TRAIN, 1), 40)
-    noise: float = _of(
+    n_train: int = of(Number("Training points", "How many examples the network may learn from.", "Data", 4, MAX_TRAIN, 1), 40)
+    noise: float = of(
         Number(
             "Noise",
             "Spread of the toy sets' points around their shape; for real sets, of noise added to the scaled training inputs.",
@@ -124,24 +140,24 @@ class Settings:
         ),
         0.2,
     )
-    flip: float = _of(
+    flip: float = of(
         Number("Flipped labels", "Share of the training labels that are replaced by a wrong one.", "Data", 0, 0.5, 0.01), 0.15
     )
-    seed: int = _of(Number("Seed", "The same seed gives the same data, start and curves.", "Data", 0, 9999, 1), 0)
-    edits: str = _of(
+    seed: int = of(Number("Seed", "The same seed gives the same data, start and curves.", "Data", 0, 9999, 1), 0)
+    edits: str = of(
         Text("Edited points", "Training points taken away or put in by hand; all repetitions then share their points.", "Data"), ""
     )
 
-    model: str = _of(
+    model: str = of(
         Choice("Model", "A linear model, or a feedforward network with hidden layers.", "Network", ("feedforward", "linear")), "feedforward"
     )
-    width: int = _of(Choice("Hidden units", "Units in each hidden layer.", "Network", (4, 8, 16, 32, 48, 64, 128)), 48)
-    depth: int = _of(Choice("Hidden layers", "How many hidden layers.", "Network", (1, 2, 3, 4)), 2)
-    activation: str = _of(
+    width: int = of(Choice("Hidden units", "Units in each hidden layer.", "Network", (4, 8, 16, 32, 48, 64, 128)), 48)
+    depth: int = of(Choice("Hidden layers", "How many hidden layers.", "Network", (1, 2, 3, 4)), 2)
+    activation: str = of(
         Choice("Activation", "The non-linear function of each hidden unit.", "Network", ("relu", "tanh", "gelu", "sigmoid")), "relu"
     )
 
-    decay: float = _of(
+    decay: float = of(
         Number(
             "Weight decay",
             "How strongly the weights are pulled to zero; 0 is none.",
@@ -152,53 +168,54 @@ class Settings:
         ),
         2.0,
     )
-    decay_kind: str = _of(
+    decay_kind: str = of(
         Choice(
             "Kind of decay",
-            "Decoupled: shrink the weights directly (SGDW, AdamW). Coupled: add decay x weight to the gradient (L2).",
+            "Decoupled: each step shrinks weights by learning rate x decay (SGDW, AdamW). Coupled: decay x weight is added to the "
+            "gradient (L2). Independent: each step shrinks weights by decay, whatever the learning rate (the paper's AdamW).",
             "Decay",
-            ("decoupled", "coupled"),
+            ("decoupled", "coupled", "independent"),
         ),
         "decoupled",
     )
-    decay_on: str = _of(Choice("What decays", "Usually the weights only: biases and norm scales are spared.", "Decay", DECAY_ON), "weights")
-    switch_at: int = _of(
+    decay_on: str = of(Choice("What decays", "Usually the weights only: biases and norm scales are spared.", "Decay", DECAY_ON), "weights")
+    switch_at: int = of(
         Number("Switch at step", "After so many steps another weight decay takes over; 0 is never.", "Decay", 0, MAX_STEPS, 10), 0
     )
-    decay_after: float = _of(
+    decay_after: float = of(
         Number("Decay after the switch", "The weight decay from the switch on; 0 is none.", "Decay", 0, 100, grid=DECAYS), 0.0
     )
 
-    optimiser: str = _of(Choice("Optimiser", "How a gradient becomes a step.", "Training", ("adam", "momentum", "sgd")), "adam")
-    learning_rate: float = _of(
+    optimiser: str = of(Choice("Optimiser", "How a gradient becomes a step.", "Training", ("adam", "momentum", "sgd")), "adam")
+    learning_rate: float = of(
         Number(
             "Learning rate",
             "Size of each step (the peak, where a schedule changes it).",
             "Training",
             1e-4,
             10,
-            grid=_grid(-4, 1, (1, 2, 3, 5, 7)),
+            grid=LEARNING_RATES,
         ),
         0.03,
     )
-    momentum: float = _of(
+    momentum: float = of(
         Number("Momentum", "Share of the last step that is kept; used by the momentum optimiser only.", "Training", 0, 0.99, 0.01), 0.9
     )
-    schedule: str = _of(
+    schedule: str = of(
         Choice("Schedule", "How the learning rate changes over training.", "Training", ("cosine", "constant", "warm-up")), "cosine"
     )
-    steps: int = _of(Number("Training steps", "How often the weights are updated.", "Training", 10, MAX_STEPS, 10), 600)
-    batch_size: int = _of(
+    steps: int = of(Number("Training steps", "How often the weights are updated.", "Training", 10, MAX_STEPS, 10), 600)
+    batch_size: int = of(
         Choice("Batch size", "Examples in each step; all of them where there are not more.", "Training", (16, 32, 64, 128, 256, 512)), 64
     )
-    seeds: int = _of(Number("Seeds", "How many repetitions, each with its own data, start and batches.", "Training", 1, 20, 1), 5)
+    seeds: int = of(Number("Seeds", "How many repetitions, each with its own data, start and batches.", "Training", 1, 20, 1), 5)
 
-    regularisers: tuple[str, ...] = _of(Several("Also use", "Other regularisers, used in both arms.", "Regularisers", REGULARISERS), ())
-    dropout: float = _of(
+    regularisers: tuple[str, ...] = of(Several("Also use", "Other regularisers, used in both arms.", "Regularisers", REGULARISERS), ())
+    dropout: float = of(
         Number("Dropout rate", "Chance that a hidden unit is left out of a training step.", "Regularisers", 0, 0.9, 0.05, needs="dropout"),
         0.3,
     )
-    l1: float = _of(
+    l1: float = of(
         Number(
             "L1 strength",
             "Pulls each weight to exactly zero by learning rate x strength a step.",
@@ -209,7 +226,7 @@ class Settings:
         ),
         1e-3,
     )
-    input_noise: float = _of(
+    input_noise: float = of(
         Number(
             "Input noise",
             "Standard deviation of fresh noise on the inputs at each training step.",
@@ -221,7 +238,7 @@ class Settings:
         ),
         0.2,
     )
-    label_smoothing: float = _of(
+    label_smoothing: float = of(
         Number(
             "Label smoothing",
             "Share of each label that is spread evenly over all classes.",
@@ -233,7 +250,7 @@ class Settings:
         ),
         0.1,
     )
-    patience: int = _of(
+    patience: int = of(
         Number(
             "Patience",
             "Steps without a lower validation loss before training stops.",
@@ -246,17 +263,13 @@ class Settings:
         200,
     )
 
-    def __post_init__(self) -> None:
-        for name, spec in SPECS.items():
-            spec.check(name, getattr(self, name))
-
     @property
     def hidden(self) -> tuple[int, ...]:
         """Units of each hidden layer, first to last; empty for the linear model."""
         return () if self.model == "linear" else (self.width,) * self.depth
 
 
-SPECS: dict[str, Number | Choice | Text] = {f.name: f.metadata["spec"] for f in fields(Settings)}
+SPECS = specs(Settings)
 
 
 @dataclass(frozen=True)
@@ -295,6 +308,7 @@ class Hyperparameters:
     momentum: float = 0.9
     steps: int = 500
     dropout: float = 0.0
+    first_rate: float = 1.0  # the first layer's weight learns at so many times the learning rate
     l1: float = 0.0
     input_noise: float = 0.0
     label_smoothing: float = 0.0
@@ -304,26 +318,33 @@ class Hyperparameters:
     @classmethod
     def of(cls, settings: Settings, seed: int) -> Hyperparameters:
         """The amounts that `settings` names, for one seed."""
-        shared = {f.name: getattr(settings, f.name) for f in fields(cls) if f.name != "seed"}
+        shared = {f.name: getattr(settings, f.name) for f in fields(cls) if f.name in SPECS and f.name != "seed"}
+        if settings.decay_kind == "independent":  # the step multiplies by the learning rate, so its peak is taken out here
+            shared |= {name: shared[name] / settings.learning_rate for name in ("decay", "decay_after")}
         return cls(**shared, seed=seed)
 
 
 def shrink_per_step(settings: Settings) -> float | None:
     """Share of a weight that decay alone removes in one step at the peak learning rate; None where there is no fixed share.
 
-    Decoupled, and coupled with plain SGD: learning rate x decay. Coupled with momentum mu the weight obeys
+    Decoupled, and coupled with plain SGD: learning rate x decay; independent: decay. Coupled with momentum mu the weight obeys
     w[t+1] = (1 + mu - learning rate x decay) w[t] - mu w[t-1], and shrinks by 1 - the larger root's size once the momentum has built
     up: about learning rate x decay / (1 - mu) where that is small, at most 1 - sqrt(mu), and negative where it diverges. Coupled with
     Adam: none, since Adam rescales the penalty's gradient (Loshchilov & Hutter 2019).
     """
-    rate = settings.learning_rate * settings.decay
-    if settings.decay_kind == "decoupled" or settings.optimiser == "sgd":
+    rate = decay_rate(settings, settings.decay)
+    if settings.decay_kind != "coupled" or settings.optimiser == "sgd":
         return rate
     if settings.optimiser == "adam":
         return None
     half_trace = (1 + settings.momentum - rate) / 2
     inner = half_trace**2 - settings.momentum
     return 1 - (abs(half_trace) + math.sqrt(inner) if inner >= 0 else math.sqrt(settings.momentum))
+
+
+def decay_rate(settings: Settings, decay: float) -> float:
+    """What multiplies a weight's own size in one step at the peak learning rate: learning rate x decay, or decay where independent."""
+    return decay if settings.decay_kind == "independent" else settings.learning_rate * decay
 
 
 def half_life(shrink: float) -> float:

@@ -32,13 +32,14 @@ def train(program: Program, hyper: Hyperparameters, data: Mapping[str, Any]) -> 
 
     Arguments:
         data: `x_train` (program.n_train, inputs) padded beyond its first `n_train` rows, `y_train` likewise (class numbers, or
-            values), `x_validation`, `y_validation`, `x_test`, `y_test`, `n_train`, and `grid` (program.grid, inputs).
+            values), `x_validation`, `y_validation`, `x_test`, `y_test`, `n_train`, and `grid` (program.grid, inputs). With `n_held`
+            above 0 the so many rows after the training rows are held out: they are scored in place of the test set, which is not looked at.
 
     Returns:
         The history. Divergence is data: losses that are not finite, never an exception.
 
     Raises:
-        ValueError: if an array's shape is not the program's, or there are no training rows.
+        ValueError: if an array's shape is not the program's, there are no training rows, or more rows are held out than there are.
     """
     arrays, amounts = _checked(program, data), _amounts(program, hyper)
     raw = compiled(program)(amounts, arrays)
@@ -76,19 +77,22 @@ def _shapes(program: Program) -> dict[str, Any]:
     shapes: dict[str, Any] = {f"x_{s}": jax.ShapeDtypeStruct((n, p.inputs), jnp.dtype(real)) for s, n in sizes.items()}
     shapes |= {f"y_{s}": jax.ShapeDtypeStruct((n,), jnp.dtype(label)) for s, n in sizes.items()}
     grid = jax.ShapeDtypeStruct((p.grid, p.inputs), jnp.dtype(real))
-    return shapes | {"grid": grid, "n_train": jax.ShapeDtypeStruct((), jnp.dtype("int32"))}
+    whole = jax.ShapeDtypeStruct((), jnp.dtype("int32"))
+    return shapes | {"grid": grid, "n_train": whole, "n_held": whole}
 
 
 def _checked(program: Program, data: Mapping[str, Any]) -> dict[str, np.ndarray]:
     arrays = {}
+    given = {"grid": np.zeros((0, program.inputs)), "n_held": 0} | dict(data)
     for name, shape in _shapes(program).items():
-        empty = np.zeros((0, program.inputs))
-        array = np.asarray(data.get(name, empty) if name == "grid" else data[name], shape.dtype)
+        array = np.asarray(given[name], shape.dtype)
         if array.shape != shape.shape:
             raise ValueError(f"{name} has shape {array.shape}; this program takes {shape.shape}")
         arrays[name] = array
     if not 1 <= arrays["n_train"] <= program.n_train:
         raise ValueError(f"n_train is {arrays['n_train']}; it must be from 1 to {program.n_train}")
+    if not 0 <= arrays["n_held"] <= program.n_train - arrays["n_train"]:
+        raise ValueError(f"n_held is {arrays['n_held']}; it must be from 0 to {program.n_train - arrays['n_train']}, the rows left")
     return arrays
 
 
@@ -106,6 +110,7 @@ def _amounts(program: Program, hyper: Hyperparameters) -> dict[str, Any]:
         "patience": np.int32(hyper.patience),
         "checkpoints": checkpoints(hyper.steps, program.checkpoints),
         "factors": _factors(program, hyper.decay_on),
+        "rates": _rates(program, hyper.first_rate),
     }
 
 
@@ -116,14 +121,25 @@ def _factors(program: Program, decay_on: str) -> dict[str, dict[str, np.floating
     return jax.tree.map(np.dtype(program.precision).type, regularisers.decay_factors(in_order, decay_on))
 
 
+@lru_cache(maxsize=4 * MAX_PROGRAMS)
+def _rates(program: Program, first: float) -> dict[str, dict[str, np.floating]]:
+    """For each parameter array its learning rate as a multiple of the shared one: `first` for the first layer's weight, 1 for others."""
+    real, names = np.dtype(program.precision).type, feedforward.layer_names(program)
+    params, _ = jax.eval_shape(lambda key: feedforward.init(program, key), jax.random.key(0))
+    return {
+        name: {leaf: real(first if (name, leaf) == (names[0], "weight") else 1) for leaf in params[name]} for name in names
+    }
+
+
 def _run(program: Program, amounts: dict[str, Any], data: dict[str, Array]) -> dict[str, Any]:
     """One whole run: a scan over checkpoints, and between two of them a loop over steps whose bounds are data."""
     key = jax.random.key(amounts["seed"], impl="rbg")
     start, state = feedforward.init(program, jax.random.fold_in(key, 0))
     # All parameters as one vector: an optimiser's step is then a few operations, not a few for each of the arrays.
     params, unravel = ravel_pytree(start)
-    weights = jax.tree.map(lambda p, f: jnp.full(p.shape, f), start, amounts["factors"])
-    amounts = amounts | {"factors": ravel_pytree(weights)[0]}
+    for name in ("factors", "rates"):
+        spread = jax.tree.map(lambda p, f: jnp.full(p.shape, f), start, amounts[name])
+        amounts = amounts | {name: ravel_pytree(spread)[0]}
     evaluate = _evaluator(program, amounts, data, unravel)
     carry = {
         "params": params,
@@ -169,6 +185,7 @@ def _run(program: Program, amounts: dict[str, Any], data: dict[str, Array]) -> d
         "kept": kept["index"],
         "start": start,
         "params": unravel(kept["params"]),
+        "model_state": kept["state"],
         "grid": _predict(program, unravel(kept["params"]), kept["state"], data["grid"]),
     }
 
@@ -181,7 +198,8 @@ def _decay(amounts: dict[str, Any], step: Array) -> Array:
 def _optimiser(program: Program, amounts: dict[str, Any], rate: Array) -> optax.GradientTransformation:
     l1 = amounts["l1"] if "l1" in program.regularisers else None
     names = ("decay", "factors", "momentum")
-    return optimisers.make(program.optimiser, program.decay_kind, learning_rate=rate, l1=l1, **{n: amounts[n] for n in names})
+    rates = rate * amounts["rates"]
+    return optimisers.make(program.optimiser, program.decay_kind, learning_rate=rates, l1=l1, **{n: amounts[n] for n in names})
 
 
 def _stepper(
@@ -239,8 +257,10 @@ def _evaluator(
     x = jnp.concatenate([data[f"x_{s}"] for s in SPLITS])
     y = jnp.concatenate([data[f"y_{s}"] for s in SPLITS])
     part = jnp.repeat(jnp.arange(3), jnp.array([program.n_train, program.n_validation, program.n_test]), total_repeat_length=len(y))
-    real = (part > 0) | (jnp.arange(len(y)) < data["n_train"])
-    member = ((part == jnp.arange(3)[:, None]) & real).astype(program.precision)  # (3, examples)
+    row, n, held = jnp.arange(len(y)), data["n_train"], data["n_held"]
+    held_out = (part == 0) & (n <= row) & (row < n + held)
+    last = jnp.where(held > 0, held_out, part == 2)
+    member = jnp.stack([(part == 0) & (row < n), part == 1, last]).astype(program.precision)  # (3, examples)
     count = jnp.sum(member, 1)
     share = member / count[:, None]
 
@@ -309,6 +329,7 @@ def _history(program: Program, hyper: Hyperparameters, raw: dict[str, Any]) -> H
         kept=kept,
         start=raw["start"],
         params=raw["params"],
+        state=raw["model_state"],
         grid=raw["grid"],
         **film,
     )

@@ -6,6 +6,7 @@ import math
 from functools import lru_cache
 
 from wdviz.datasets.card import Card, Dataset
+from wdviz.datasets.folds import check_folds, held_out, without
 from wdviz.datasets.plane import Plane, grid_points, plane
 from wdviz.datasets.prepare import MIN_TRAIN, Split, prepare
 from wdviz.datasets.real import REAL
@@ -20,12 +21,15 @@ __all__ = [
     "Dataset",
     "Plane",
     "Split",
+    "check_folds",
     "editable",
     "grid_points",
+    "held_out",
     "load",
     "max_train",
     "plane",
     "split_for",
+    "without",
 ]
 
 MAX_SEED = 2**31

@@ -50,6 +50,7 @@ class Split:
     validation_rows: Rows
     test_rows: Rows
     refs: Rows  # (n_train,) for each training point the index at which it was drawn, or -1 - k for the k-th added by an edit
+    standardised: bool  # whether mean and scale come from the training points
     note: str  # missing or odd values and how they were handled
 
     def __post_init__(self) -> None:
@@ -72,8 +73,8 @@ def prepare(entry: Dataset, n_train: int, noise: float, flip: float, seed: int, 
     """
     train, validation, test = _draw(entry, noise, seed) if entry.toy else _cut(entry, seed)
     seen = train.x[:n_train]
-    mean, scale = (np.zeros(entry.inputs), np.full(entry.inputs, entry.divisor)) if entry.divisor else _standard(seen)
-    target_mean, target_scale = (0.0, 1.0) if entry.toy or entry.classes else map(float, _standard(train.y[:n_train]))
+    mean, scale = (np.zeros(entry.inputs), np.full(entry.inputs, entry.divisor)) if entry.divisor else standard(seen)
+    target_mean, target_scale = (0.0, 1.0) if entry.toy or entry.classes else map(float, standard(train.y[:n_train]))
 
     x = (seen - mean) / scale
     if not entry.toy:  # drawn row by row, so a point keeps its noise when `n_train` moves
@@ -114,6 +115,7 @@ def prepare(entry: Dataset, n_train: int, noise: float, flip: float, seed: int, 
         validation_rows=validation.rows,
         test_rows=test.rows,
         refs=refs,
+        standardised=not entry.divisor,
         note=entry.card.notes,
     )
 
@@ -170,7 +172,7 @@ def _take_turns(groups: list[NDArray[np.integer]]) -> NDArray[np.integer]:
     return np.concatenate(groups)[np.argsort(when, kind="stable")]
 
 
-def _standard(values: Numbers) -> tuple[Floats, Floats]:
+def standard(values: Numbers) -> tuple[Floats, Floats]:
     """Mean and standard deviation over the first axis; 1 in place of the deviation of a constant column."""
     return values.mean(axis=0), np.where(np.ptp(values, axis=0) == 0, 1.0, values.std(axis=0))
 

@@ -217,7 +217,7 @@ def _minimised(comparison: Comparison) -> str:
     loss, penalty = history.loss("train"), float(history.penalty[history.kept])
     s = comparison.settings
     others = [name for name in s.regularisers if name not in ("early stopping", "batch norm")]
-    if s.decay_kind == "decoupled" and s.optimiser != "sgd":
+    if s.decay_kind != "coupled" and s.optimiser != "sgd":
         what = "With decoupled decay the penalty is not part of the loss: shown is decay / 2 x squared norm"
     elif others:
         what = f"The sum is what is minimised, but for what {', '.join(others)} adds"

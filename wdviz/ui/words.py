@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from wdviz.experiments.overfitting import Comparison
 from wdviz.results import Spread
-from wdviz.settings import Settings, half_life, shrink_per_step
+from wdviz.settings import Settings, decay_rate, half_life, shrink_per_step
 
 
 def number(value: float) -> str:
@@ -66,15 +66,19 @@ def _signed(cut: Spread) -> str:
 
 
 def _product(s: Settings) -> str:
-    rate = s.learning_rate * max(s.decay, s.decay_after if switches(s) else 0)
+    rate = decay_rate(s, max(s.decay, s.decay_after if switches(s) else 0))
     if rate > _limit(s):
-        return f"learning rate x decay is {rate:g}, and above {_limit(s):g} a weight overshoots zero by more each time"
+        return f"{_factor(s)} is {rate:g}, and above {_limit(s):g} a weight overshoots zero by more each time"
     return "the steps are too large; lower the learning rate or the decay"
+
+
+def _factor(s: Settings) -> str:
+    return "decay" if s.decay_kind == "independent" else "learning rate x decay"
 
 
 def _limit(s: Settings) -> float:
     """The largest learning rate x decay with which decay alone does not diverge."""
-    if s.decay_kind == "decoupled" or s.optimiser == "sgd":
+    if s.decay_kind != "coupled" or s.optimiser == "sgd":
         return 2.0
     return 2 * (1 + s.momentum) if s.optimiser == "momentum" else math.inf
 
@@ -88,9 +92,12 @@ def shrink(s: Settings) -> tuple[str, str]:
         ("coupled", "sgd"): "coupled (L2)",
         ("coupled", "momentum"): "coupled (L2), momentum included",
         ("coupled", "adam"): "coupled (Adam with L2)",
+        ("independent", "sgd"): "independent of the learning rate (SGDW, as in the paper)",
+        ("independent", "momentum"): "independent of the learning rate (SGDW, as in the paper)",
+        ("independent", "adam"): "independent of the learning rate (AdamW, as in the paper)",
     }[s.decay_kind, s.optimiser]
-    share, rate = shrink_per_step(s), s.learning_rate * s.decay
-    product = f"learning rate x decay is {rate:g}"
+    share, rate = shrink_per_step(s), decay_rate(s, s.decay)
+    product = f"{_factor(s)} is {rate:g}"
     if s.decay == 0:
         said = "no shrinking"
     elif share is None:

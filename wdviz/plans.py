@@ -1,0 +1,85 @@
+"""What a page asks beside its one network: grids, folds, how often. Tables of the same kind as `Settings`, one a page."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from wdviz.settings import DECAYS, LEARNING_RATES, SPECS, Checked, Choice, Number, Settings, of, specs
+
+
+@dataclass(frozen=True)
+class Probe(Checked):
+    """The Sensitivity page."""
+
+    image: int = of(Number("Image", "Which test image is looked at.", "Probe", 0, 99, 1), 0)
+    jitter: float = of(
+        Number("Noise on the image", "Standard deviation of the noise on its pixels, which run from 0 to 1.", "Probe", 0, 1, 0.05), 0.2
+    )
+
+
+@dataclass(frozen=True)
+class Search(Checked):
+    """The Tuning page."""
+
+    folds: int = of(Number("Folds", "The training points are cut into so many parts; each is held out once.", "Search", 2, 20, 1), 5)
+    repeats: int = of(Number("Repeats", "How often the folds are drawn anew.", "Search", 1, 10, 1), 1)
+    candidates: int = of(Number("Decays tried", "How many values, evenly spaced on a logarithmic scale.", "Search", 1, 25, 1), 11)
+    lowest: float = of(Number("Lowest decay", "The grid starts here.", "Search", DECAYS[1], DECAYS[-1], grid=DECAYS[1:]), 0.01)
+    highest: float = of(Number("Highest decay", "The grid ends here.", "Search", DECAYS[1], DECAYS[-1], grid=DECAYS[1:]), 50.0)
+
+
+@dataclass(frozen=True)
+class Landscape(Checked):
+    """The Learning rate page."""
+
+    against: str = of(
+        Choice(
+            "Second map",
+            "The first map is decoupled decay, times the learning rate. Coupled: decay x weight is added to the gradient. Independent: "
+            "decoupled, not times the learning rate.",
+            "Maps",
+            ("coupled", "independent"),
+        ),
+        "coupled",
+    )
+    side: int = of(Number("Values a side", "So many learning rates and so many decays.", "Maps", 2, 20, 1), 12)
+    map_seeds: int = of(Number("Seeds a cell", "How often each cell is trained; the maps show the median.", "Maps", 1, 10, 1), 3)
+    rate_from: float = of(Number("Lowest learning rate", "", "Maps", 1e-4, 10, grid=LEARNING_RATES), 0.001)
+    rate_to: float = of(Number("Highest learning rate", "", "Maps", 1e-4, 10, grid=LEARNING_RATES), 1.0)
+    decay_from: float = of(Number("Lowest decay of the maps", "", "Maps", DECAYS[1], DECAYS[-1], grid=DECAYS[1:]), 0.01)
+    decay_to: float = of(Number("Highest decay of the maps", "", "Maps", DECAYS[1], DECAYS[-1], grid=DECAYS[1:]), 50.0)
+    reach: float = of(
+        Number(
+            "Loss to reach",
+            "Counted are the steps until the median loss is first as low as this.",
+            "Speed",
+            0.01,
+            5,
+            grid=(0.01, 0.02, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5, 0.55, 0.6, 0.65, 0.7, 0.8, 0.9, 1.0, 1.5, 2.0, 3.0, 5.0),
+        ),
+        0.4,
+    )
+
+
+TABLES = (Settings, Probe, Search, Landscape)
+ALL_SPECS = SPECS | specs(Probe) | specs(Search) | specs(Landscape)
+
+
+def between(grid: Sequence[float], low: float, high: float, count: int, *, name: str) -> tuple[float, ...]:
+    """`count` values of an ascending grid, evenly spaced on a logarithmic scale from `low` to `high`; fewer where it has no more.
+
+    Arguments:
+        name: what the values are, for the message: "decay" or "learning rate".
+
+    Raises:
+        ValueError: for a range that is reversed, or that holds a single value: then there is nothing to choose between.
+    """
+    if low > high:
+        raise ValueError(f"the range is reversed: the lowest {name} is {low:g} and the highest {high:g}; swap them")
+    if low == high or count < 2:
+        only = f"from {low:g} to {high:g}" if low == high else f"of {count} value"
+        raise ValueError(f"a grid {only} leaves no {name} to choose between; take two values at least")
+    found = [min(grid, key=lambda v: abs(math.log(v / low) - at * math.log(high / low))) for at in (i / (count - 1) for i in range(count))]
+    return tuple(dict.fromkeys(found))
