@@ -129,7 +129,7 @@ def test_coupled_decay_with_momentum_shrinks_in_the_end_by_what_the_settings_say
 
 
 def test_the_chains_cover_every_option_of_the_settings():
-    for name, options in (("optimiser", NAMES), ("decay_kind", KINDS), ("schedule", ("constant", "cosine", "warm-up"))):
+    for name, options in (("optimiser", NAMES), ("decay_kind", (*KINDS, "independent")), ("schedule", ("constant", "cosine", "warm-up"))):
         spec = SPECS[name]
         assert isinstance(spec, Choice)
         assert set(spec.options) == set(options)

@@ -53,7 +53,7 @@ def test_the_defaults_are_valid_and_each_field_has_a_control():
 
 
 def test_amounts_and_programs_take_their_names_from_the_settings():
-    assert {f.name for f in fields(Hyperparameters)} <= set(SPECS)
+    assert {f.name for f in fields(Hyperparameters)} <= {*SPECS, "first_rate"}
     shared = {"activation", "optimiser", "decay_kind", "schedule", "batch_size", "regularisers"}
     assert shared <= {f.name for f in fields(Program)} & set(SPECS)
 
