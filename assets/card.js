@@ -2,7 +2,7 @@
 // The lower canvas carries the decision map, the upper one what moves while a training is played.
 
 import { downloadCsv } from "./csv.js";
-import { make, setText } from "./dom.js";
+import { make, setText, updateOffers } from "./dom.js";
 import * as film from "./film.js";
 import * as maps from "./map.js";
 import { rgb, themedLayout, themedTrace } from "./theme.js";
@@ -30,6 +30,7 @@ export class Card {
     this.tag = make("span", "wd-tag", head);
     this.controls = make("div", "wd-controls", head);
     this.select = make("select", "", make("label", "", this.controls));
+    this.offer = make("span", "", this.controls);
     this.toggle = make("label", "", this.controls);
     this.check = make("input", "", this.toggle, { type: "checkbox" });
     this.toggleText = make("span", "", this.toggle);
@@ -117,7 +118,8 @@ export class Card {
     select.ariaLabel = `${panel.title}: which picture`;
     select.parentElement.hidden = labels.length < 2;
     this.toggle.hidden = !panel.toggle;
-    this.controls.hidden = labels.length < 2 && !panel.toggle;
+    updateOffers(this.offer, panel.offer ? [panel.offer] : [], this.stage);
+    this.controls.hidden = labels.length < 2 && !panel.toggle && !panel.offer;
     this.csv.ariaLabel = `CSV: download the data of ${panel.title}`;
   }
 
@@ -185,8 +187,20 @@ export class Card {
       console.error(`panel ${this.panel.name}`, error);
     }
     const follow = () => this.stage.placed(this);
-    if (isNew) for (const event of ["plotly_afterplot", "plotly_relayouting"]) this.plot.on?.(event, follow);
+    if (isNew) {
+      for (const event of ["plotly_afterplot", "plotly_relayouting"]) this.plot.on?.(event, follow);
+      this.plot.on?.("plotly_click", ({ points }) => this.click(points[0]));
+    }
     follow();
+  }
+
+  /** Puts what a figure's `meta.put` says for a point (see wdviz/ui/stage.py). */
+  click({ x, y }) {
+    const { put } = this.view.figure.layout.meta ?? {};
+    if (!put) return;
+    const chosen = { ...put.also };
+    for (const [axis, at] of [["x", x], ["y", y]]) if (put[axis]) chosen[put[axis].name] = put[axis].values[Math.round(at)];
+    if (!Object.values(chosen).includes(undefined)) this.stage.ask({ put: chosen });
   }
 
   /** Puts the canvases under and over the axes as they are now. */

@@ -22,10 +22,12 @@ function traceRows(trace, name) {
   const along = (given, start = 0, step = 1) => (k) => (given ? given[k] : start + step * k);
   const [x, y] = [along(trace.x, trace.x0, trace.dx), along(trace.y, trace.y0, trace.dy)];
   if (!trace.z) return Array.from({ length: (trace.y ?? trace.x ?? []).length }, (_, k) => [name, x(k), y(k)]);
-  const { names, levels } = trace.meta;
   const columns = trace.z.shape[1];
+  const place = (k) => [name, x(k % columns), y(Math.floor(k / columns))];
+  if (!trace.meta?.levels) return Array.from(trace.z, (z, k) => [...place(k), z]);
+  const { names, levels } = trace.meta;
   return Array.from(trace.z, (z, k) => {
     const chosen = Math.floor(z / levels);
-    return [name, x(k % columns), y(Math.floor(k / columns)), names[chosen], (z % levels) / (levels - 1)];
+    return [...place(k), names[chosen], (z % levels) / (levels - 1)];
   });
 }

@@ -22,6 +22,16 @@ export function setRich(element, text) {
   element.replaceChildren(...text.split("**").map((part, i) => (i % 2 ? make("strong", "", null, { textContent: part }) : part)));
 }
 
+/** One button for each offer of the server: what it puts, and whether it is pressed. */
+export function updateOffers(parent, offers, stage) {
+  while (parent.children.length > offers.length) parent.lastChild.remove();
+  offers.forEach(({ label, put, on, title }, i) => {
+    const element = parent.children[i] ?? button(parent, "", null);
+    setText(element, label);
+    Object.assign(element, { title, ariaPressed: on === null ? null : String(on), onclick: () => stage.ask({ put }) });
+  });
+}
+
 // A hidden tab has no frames, so do not wait for ever.
 export const nextFrame = () => new Promise((resolve) => { requestAnimationFrame(resolve); setTimeout(resolve, 250); });
 

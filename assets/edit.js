@@ -67,7 +67,7 @@ export class Editor {
   }
 
   get possible() {
-    return !this.points?.whyNot;
+    return Boolean(this.points && !this.points.whyNot);
   }
 
   update(points, settled) {
@@ -117,7 +117,7 @@ export class Editor {
   }
 
   open() {
-    if (!this.possible) { this.stage.say(this.points.whyNot); return; }
+    if (!this.possible) { this.stage.say(this.points?.whyNot ?? ""); return; }
     this.stage.player.leave();
     this.stage.setEditing(true);
     this.root.hidden = false;

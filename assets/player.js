@@ -67,6 +67,7 @@ export class Player {
   }
 
   update(body) {
+    this.root.hidden = !body.scene; // nothing to play
     this.scrub.max = this.steps = body.steps;
     if (!this.reel && this.at !== null) this.leave(); // another training: its end is the news
     const { words } = body.switch;
@@ -104,6 +105,7 @@ export class Player {
 
   /** Does something that needs the film, and asks for it where it is not there yet. */
   withFilm(action) {
+    if (!this.stage.body.scene) return;
     if (this.reel) { action(); return; }
     this.wantedOf = this.stage.body.scene;
     if (!this.wanted) this.stage.ask({ film: this.wantedOf });

@@ -3,10 +3,11 @@
 
 import { Card } from "./card.js";
 import { Controls } from "./controls.js";
-import { button, load, make, nextFrame, setRich, setText } from "./dom.js";
+import { button, load, make, nextFrame, setRich, setText, updateOffers } from "./dom.js";
 import { Editor } from "./edit.js";
 import { Player } from "./player.js";
 import { Presenter } from "./present.js";
+import { Progress } from "./progress.js";
 import { openShare } from "./share.js";
 import { readTheme } from "./theme.js";
 import { Wire } from "./wire.js";
@@ -44,12 +45,14 @@ class Stage {
     this.notes = make("div", "wd-notes", root, { role: "alert" });
     const line = make("div", "wd-line", root);
     this.status = make("div", "wd-status", line, { role: "status", ariaLive: "polite" });
+    this.progress = new Progress(this, line);
     this.tools = make("div", "wd-tools", line, { role: "group", ariaLabel: "Tools" });
     this.editor = new Editor(this, root);
     this.grid = make("div", "wd-grid", root);
     this.dock = make("div", "wd-dock", root); // stays in reach while one looks at the figures
     this.player = new Player(this, this.dock);
     this.presenter = new Presenter(this, this.dock);
+    this.offers = make("span", "wd-tools", this.tools);
     this.editButton = button(this.tools, "Edit points", () => this.editor.toggle(), { title: "E" });
     this.testButton = button(this.tools, "Test points", () => this.presenter.toggle("test_points"));
     this.contrastButton = button(this.tools, "High contrast", () => this.presenter.toggle("contrast"), { title: "H" });
@@ -203,10 +206,13 @@ class Stage {
     setRich(this.answer, body.answer);
     setText(this.notes, body.notes.join(" "));
     setText(this.status, body.status);
+    this.progress.update(body.progress);
+    updateOffers(this.offers, body.offers, this);
     this.controls.update(body, this.settled);
     this.updateCards(body.panels);
     this.editor.update(body.points, this.settled);
     this.player.update(body);
+    this.dock.hidden = !body.scene && !this.presenter.on;
     this.updateTools();
   }
 
@@ -214,8 +220,9 @@ class Stage {
     const pressed = [[this.editButton, this.editing], [this.testButton, this.shown.test_points]];
     pressed.push([this.contrastButton, this.shown.contrast], [this.presentButton, this.presenter.on]);
     for (const [element, on] of pressed) element.ariaPressed = String(Boolean(on));
+    this.editButton.hidden = this.testButton.hidden = !this.body.points;
     this.editButton.ariaDisabled = String(!this.editor.possible);
-    this.editButton.title = this.editor.possible ? "E" : this.editor.points.whyNot;
+    this.editButton.title = this.editor.possible ? "E" : (this.editor.points?.whyNot ?? "");
   }
 
   setEditing(on) {

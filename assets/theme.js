@@ -55,10 +55,17 @@ function themed(value, theme, inText = false) {
 
 export function themedTrace(trace, theme) {
   const copy = themed(trace, theme);
+  for (const [name, value] of Object.entries(copy)) if (value?.shape?.length === 2) copy[name] = rowsOf(value);
   for (const [part, size] of [["line", "width"], ["marker", "size"]]) {
     if (theme.lines !== 1 && typeof copy[part]?.[size] === "number") copy[part][size] *= theme.lines;
   }
   return copy;
+}
+
+/** plotly.js takes a matrix as a list of its rows. */
+function rowsOf(matrix) {
+  const [count, width] = matrix.shape;
+  return Array.from({ length: count }, (_, k) => matrix.subarray(k * width, (k + 1) * width));
 }
 
 /** A figure's layout on a card: `map` is its decision map if it has one, `log` whether a toggle asks for a log axis (null: no toggle). */

@@ -4,7 +4,8 @@ import streamlit as st
 
 from wdviz.experiments import overfitting
 from wdviz.pool import PoolFull
-from wdviz.ui import controls, live, panels, prose, stage
+from wdviz.ui import controls, live, prose, stage
+from wdviz.ui.scenes import overfitting as scenes
 
 NOTICE = prose.notice("overfitting")
 EMBEDDED = bool(st.context.is_embedded)
@@ -22,11 +23,11 @@ def lab() -> None:
     if not now.moving:
         controls.to_address(chosen)
     try:
-        results, sweep = live.follow(overfitting.pairs(chosen))
-        scene = panels.overfitting(
-            overfitting.compare(chosen, results),
+        following = live.follow(overfitting.pairs(chosen))
+        scene = scenes.scene(
+            overfitting.compare(chosen, following.results),
             notes=(*live.notes_for(chosen), *changed),
-            time_left=live.time_left(sweep),
+            time_left=following.time_left,
             moving=now.moving,
             picked=now.picked,
             notice=[words for words, _ in NOTICE],

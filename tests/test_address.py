@@ -53,7 +53,7 @@ class Visit:
 
     def run(self) -> tuple[Settings, list[str]]:
         """One run of the page: what it takes from the address, what it makes of it, what it writes."""
-        notes = address.take()
+        notes = address.take("overfitting")
         chosen, changed = controls.settings()
         controls.to_address(chosen)
         return chosen, [*notes, *changed]
@@ -119,6 +119,7 @@ OLD_LINKS: list[tuple[str, dict[str, Any]]] = [
     ("present=1", {"present": True}),
     ("present=1&contrast=1&test_points=1&decay=5", {"present": True, "contrast": True, "test_points": True, "decay": 5.0}),
     ("contrast=true&test_points=false", {"contrast": True, "test_points": False}),
+    ("tested=1", {"tested": True}),
 ]
 
 
@@ -132,7 +133,7 @@ def test_an_old_link_means_what_it_has_always_meant(query: str, means: dict[str,
 
 
 def test_there_is_an_old_link_for_each_setting_and_data_set():
-    assert {name for _, means in OLD_LINKS for name in means} == set(address.DEFAULTS)
+    assert {name for _, means in OLD_LINKS for name in means} == {*SPECS, *address.SHOWN}
     assert {means["dataset"] for _, means in OLD_LINKS if "dataset" in means} == set(DATASETS)
 
 
@@ -378,7 +379,7 @@ def test_what_the_app_wrote_itself_is_not_taken_again(patch: pytest.MonkeyPatch)
     came.run()
     assert came.query == {"decay": ["5"], "regularisers": ["dropout", "l1"], "present": ["1"]}
     came.state["decay"] = 7.0  # moved again before the page has run
-    assert address.take() == []
+    assert address.take("overfitting") == []
     assert came.state["decay"] == 7.0
 
 

@@ -141,12 +141,12 @@ def test_a_good_value_takes_the_note_on_a_bad_one_away(state: dict[str, Any]):
 
 def test_notes_on_the_address_are_given_when_it_was_taken_and_not_again(state: dict[str, Any], monkeypatch: pytest.MonkeyPatch):
     given = iter([["decay is -1."], [], ["seed is x."]])
-    monkeypatch.setattr(address, "take", lambda: next(given))
-    live.open_address()
+    monkeypatch.setattr(address, "take", lambda page: next(given))
+    live.open_address("overfitting")
     assert live.notes_for(Settings()) == ["decay is -1."]
-    live.open_address()
+    live.open_address("overfitting")
     assert live.notes_for(Settings()) == ["decay is -1."]
-    live.open_address()
+    live.open_address("overfitting")
     assert live.notes_for(Settings()) == ["seed is x."]
 
 
@@ -159,37 +159,40 @@ def whole(results: dict, groups: list) -> int:
 
 def test_the_first_call_runs_the_first_group_alone_and_further_calls_the_rest(state: dict[str, Any]):
     groups = overfitting.pairs(replace(QUICK, seed=100))
-    results, sweep = live.follow(groups)
-    assert (whole(results, groups), sweep.total, sweep.done) == (1, 2, True)
+    first = live.follow(groups)
+    assert (whole(first.results, groups), len(first.results), first.total, first.more) == (1, 2, 6, True)
+    assert state["_sweep"][1].total == 2
     seen = [1]
     while seen[-1] < len(groups):
-        results, sweep = live.follow(groups)
-        assert sweep.total == 6
-        seen.append(whole(results, groups))
+        following = live.follow(groups)
+        assert state["_sweep"][1].total == 6
+        seen.append(whole(following.results, groups))
         assert seen[-1] > seen[-2]
-    assert sweep.done or set(results) >= {run for group in groups for run in group}
-    assert whole(live.follow(groups)[0], groups) == 3  # and there it stays
+    assert (following.done, following.more, following.progress) == (True, False, None)
+    assert whole(live.follow(groups).results, groups) == 3  # and there it stays
 
 
 def test_while_the_hand_moves_only_the_first_group_is_ever_started(state: dict[str, Any]):
     live.wishes().moving = True
     groups = overfitting.pairs(replace(QUICK, seed=200))
     for _ in range(3):
-        results, sweep = live.follow(groups)
-        assert set(results) == set(groups[0])
-        assert sweep.total == 2
+        following = live.follow(groups)
+        assert set(following.results) == set(groups[0])
+        assert state["_sweep"][1].total == 2
+        assert following.more is False
     assert runs.finished([run for group in groups[1:] for run in group]) == {}
     live.wishes().moving = False
-    assert whole(live.follow(groups)[0], groups) >= 2  # let go: the rest
+    assert whole(live.follow(groups).results, groups) >= 2  # let go: the rest
 
 
 def test_other_runs_drop_those_that_wait(state: dict[str, Any]):
     groups, others = (overfitting.pairs(replace(QUICK, seed=seed)) for seed in (300, 400))
     live.follow(groups)
-    _, first = live.follow(groups)
-    results, second = live.follow(others)
+    live.follow(groups)
+    first = state["_sweep"][1]
+    results = live.follow(others).results
     assert first.done  # whether finished or dropped
-    assert second is not first
+    assert state["_sweep"][1] is not first
     assert set(others[0]) <= set(results)
     assert not set(groups[0]) & set(results)
 
@@ -197,9 +200,9 @@ def test_other_runs_drop_those_that_wait(state: dict[str, Any]):
 def test_what_was_finished_before_is_there_at_once(state: dict[str, Any]):
     groups = overfitting.pairs(replace(QUICK, seed=500))
     runs.sweep([run for group in groups for run in group]).wait_all()
-    results, sweep = live.follow(groups)
-    assert whole(results, groups) == 3
-    assert sweep.done
+    following = live.follow(groups)
+    assert whole(following.results, groups) == 3
+    assert following.done
 
 
 def test_a_full_pool_is_passed_on_and_the_next_call_starts_afresh(state: dict[str, Any], monkeypatch: pytest.MonkeyPatch):
@@ -211,7 +214,50 @@ def test_a_full_pool_is_passed_on_and_the_next_call_starts_afresh(state: dict[st
         patched.setattr(runs, "sweep", full)
         with pytest.raises(PoolFull):
             live.follow(groups)
-    assert whole(live.follow(groups)[0], groups) == 1
+    assert whole(live.follow(groups).results, groups) == 1
+
+
+def test_a_stopped_sweep_keeps_what_is_done_starts_nothing_and_goes_on_when_asked(state: dict[str, Any]):
+    groups = overfitting.pairs(replace(QUICK, seed=800, seeds=20))
+    live.follow(groups)
+    live.follow(groups)
+    sweep = state["_sweep"][1]
+    live.answer(Ask(stop=True), NOTICE)
+    assert sweep.done  # at once: nothing more is started
+    stopped = live.follow(groups)
+    kept = len(stopped.results)
+    assert (stopped.stopped, stopped.more, stopped.done) == (True, False, False)
+    assert stopped.progress is not None
+    assert (stopped.progress.done, stopped.progress.total, stopped.progress.stopped) == (kept, 40, True)
+    assert "stopped" in stopped.progress.words
+    assert len(live.follow(groups).results) == kept
+    assert runs.pool().waiting(live._session()) == 0
+    live.answer(Ask(stop=False), NOTICE)
+    assert live.follow(groups).stopped is False
+    while not (following := live.follow(groups)).done:
+        assert len(following.results) > kept
+
+
+def test_a_stop_holds_for_the_sweep_it_was_meant_for(state: dict[str, Any]):
+    groups, others = (overfitting.pairs(replace(QUICK, seed=seed)) for seed in (900, 950))
+    live.follow(groups)
+    live.answer(Ask(stop=True), NOTICE)
+    assert live.follow(groups).stopped is True
+    assert live.follow(others).stopped is False
+    assert live.follow(groups).stopped is False
+
+
+def test_a_page_that_can_show_part_of_a_group_does_not_wait_for_all_of_it(state: dict[str, Any], monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(live, "LONGEST_S", 0.0)
+    monkeypatch.setattr(live, "TOGETHER_S", 0.0)
+    first, *rest = overfitting.pairs(replace(QUICK, seed=1000, seeds=20))
+    groups = [first, [run for pair in rest for run in pair]]
+    live.follow(groups, finely=True)
+    seen = len(live.follow(groups, finely=True).results)
+    assert 2 < seen < 40
+    while not (following := live.follow(groups, finely=True)).done:
+        assert len(following.results) > seen  # never the same again: an unchanged stage would not ask for more
+        seen = len(following.results)
 
 
 def test_a_film_is_recorded_for_the_runs_that_are_wanted(state: dict[str, Any]):

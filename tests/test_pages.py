@@ -291,8 +291,8 @@ def test_edits_that_do_not_suit_are_left_out_and_said(query: dict[str, str], sai
 
 def test_how_it_is_shown_comes_by_the_address():
     app = opened(present="1", contrast="1", test_points="1")
-    assert scene(app)["shown"] == {"present": True, "contrast": True, "test_points": True}
-    assert scene(opened())["shown"] == {"present": False, "contrast": False, "test_points": False}
+    assert scene(app)["shown"] == {"present": True, "contrast": True, "test_points": True, "tested": False}
+    assert scene(opened())["shown"] == dict.fromkeys(address.SHOWN, False)
     drawn = [len(panel(a, "with")["views"][0]["figure"]["data"]) for a in (app, opened())]
     assert drawn[0] > drawn[1]
 

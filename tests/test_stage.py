@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from tests.test_wire import Reader, lengths, read
 from wdviz.ui import stage
-from wdviz.ui.stage import MOST_TEXTS, Ask, Panel, Points, Reel, Scene, Seat, Slider, Stat, View, encode, encode_trouble
+from wdviz.ui.stage import MOST_TEXTS, Ask, Offer, Panel, Points, Progress, Reel, Scene, Seat, Slider, Stat, View, encode, encode_trouble
 
 
 def view(figure: go.Figure, label: str = "view 0") -> View:
@@ -56,7 +56,7 @@ def test_a_map_travels_beside_its_figure():
 def test_a_map_that_moves_leaves_its_figure_the_very_same_object():
     seat, browser, found = Seat(), Reader(), []
     for k in range(2):
-        figure = go.Figure([go.Heatmap(z=np.full((2, 2), k, "u1")), go.Scatter(y=np.arange(3.0))])
+        figure = go.Figure([go.Heatmap(z=np.full((2, 2), k, "u1"), meta={"kind": "decision"}), go.Scatter(y=np.arange(3.0))])
         found.append(browser.open(encode(scene(panel(figure)), seat.wire))["panels"][0]["views"][0])
         seat.wire.acknowledge(browser.acknowledge())
     assert found[0]["figure"] is found[1]["figure"]
@@ -108,6 +108,7 @@ def test_panels():
         stats=(Stat("test loss", "0.24", "± 0.02"), Stat("gap", "0.1")),
         toggle="log counts",
         height=240,
+        offer=Offer("Open", {"tested": "1"}),
     )
     (found,) = sent(shown)["panels"]
     views = found.pop("views")
@@ -121,8 +122,22 @@ def test_panels():
         "stats": [["test loss", "0.24", "± 0.02"], ["gap", "0.1", ""]],
         "toggle": "log counts",
         "height": 240,
+        "offer": {"label": "Open", "put": {"tested": "1"}, "on": None, "title": ""},
     }
     assert [(each["label"], each["summary"]) for each in views] == [("view 0", "Picture of view 0."), ("view 1", "Picture of view 1.")]
+
+
+def test_a_heat_map_of_another_kind_stays_with_its_figure():
+    z = np.arange(6.0).reshape(2, 3)
+    found = drawn(go.Figure(go.Heatmap(z=z), layout={"meta": {"put": {"x": {"name": "decay", "values": ["0", "1", "2"]}}}}))
+    assert found["map"] is None
+    np.testing.assert_array_equal(found["figure"]["data"][0]["z"], z)
+    assert found["figure"]["layout"]["meta"]["put"]["x"]["values"] == ["0", "1", "2"]
+
+
+def test_a_scene_without_points_a_film_or_a_sweep_says_so():
+    found = sent()
+    assert (found["points"], found["progress"], found["offers"]) == (None, None, [])
 
 
 def test_panel_names_must_differ():
@@ -144,7 +159,12 @@ def test_what_stands_beside_the_panels():
         notice=("The page as it opens", "Too much"),
         shown={"present": True, "contrast": False},
         embedded=True,
+        points=Points(),
+        progress=Progress(3, 7, "3 of 7 trainings", stopped=True),
+        offers=(Offer("Test points", {"test_points": "1"}, on=False, title="T"),),
     )
+    assert found.pop("progress") == {"done": 3, "total": 7, "words": "3 of 7 trainings", "stopped": True}
+    assert found.pop("offers") == [{"label": "Test points", "put": {"test_points": "1"}, "on": False, "title": "T"}]
     assert found.pop("sliders") == [
         {
             "name": "decay",

@@ -44,7 +44,7 @@ class History:
         curves = (*self.losses.values(), self.norms)
         return not all(np.isfinite(c).all() for c in curves)
 
-    @cached_property
+    @property
     def nbytes(self) -> int:
         """Memory of its arrays."""
         return sum(_nbytes(getattr(self, f.name)) for f in fields(self))

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import queue
 import threading
 import time
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
+from concurrent.futures import Executor, Future
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -69,6 +71,16 @@ class Run:
             s = replace(s, switch_at=0, decay_after=0.0)
         return cls(s, seed, pictures, film, fold)
 
+    def __hash__(self) -> int:
+        return self._hash  # hundreds of runs are looked up at each update of a long sweep
+
+    @cached_property
+    def _hash(self) -> int:
+        return hash((self.settings, self.seed, self.pictures, self.film, self.fold))
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in self.__dict__.items() if name != "_hash"}  # hashes of texts differ between processes
+
     def check(self) -> None:
         """Raises ValueError for more training points than the data set has, more folds than it allows, or the like."""
         split = datasets.split_for(self.settings, self.seed)
@@ -101,13 +113,16 @@ class Sweep:
         self._started = time.monotonic()
         self._cache = cache
         self._pending: dict[Future[Any], Job] = {}
+        self._landed: queue.SimpleQueue[Future[Any]] = queue.SimpleQueue()  # asking each of hundreds of futures would take milliseconds
         try:
             for job in dict.fromkeys(jobs):
                 known = cache.get(job)
                 if known is not None:
                     self.results[job] = known
                 else:
-                    self._pending[executor.submit(job.execute)] = job
+                    future = executor.submit(job.execute)
+                    self._pending[future] = job
+                    future.add_done_callback(self._landed.put)
         except BaseException:  # the pool is full: leave no part of the sweep behind
             self.cancel()
             raise
@@ -129,14 +144,26 @@ class Sweep:
 
         Raises what a run raised, each time: a run that failed stays pending.
         """
-        finished, _ = wait(self._pending, timeout, FIRST_COMPLETED)
-        for future in sorted(finished, key=lambda f: f.cancelled() or f.exception() is not None):  # failed last: the others still count
+        if self.done:
+            return False
+        try:
+            landed = [self._landed.get(timeout=timeout)]
+        except queue.Empty:
+            return False
+        while not self._landed.empty():
+            landed.append(self._landed.get())
+        for future in sorted(landed, key=lambda f: f.cancelled() or f.exception() is not None):  # failed last: the others still count
             job = self._pending.get(future)
-            if job is not None:  # else `cancel` came first, from another thread
+            if job is None:  # `cancel` came first, from another thread
+                continue
+            try:
                 self.results[job] = future.result()
-                self._cache.put(job, self.results[job])
-                self._pending.pop(future, None)
-        return bool(finished)
+            except BaseException:
+                self._landed.put(future)
+                raise
+            self._cache.put(job, self.results[job])
+            self._pending.pop(future, None)
+        return True
 
     def finished(self) -> Iterator[tuple[Any, Any]]:
         """Each job with its result, as soon as it is there."""

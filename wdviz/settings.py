@@ -32,6 +32,14 @@ class Number:
     grid: tuple[float, ...] = ()
     needs: str = ""  # the regulariser that must be switched on for this amount to matter
 
+    @property
+    def values(self) -> tuple[Any, ...]:
+        """Every value that the control stops at."""
+        if self.grid:
+            return self.grid
+        count = round((self.high - self.low) / self.step) + 1
+        return tuple(type(self.step)(round(self.low + i * self.step, 6)) for i in range(count))
+
     def check(self, name: str, value: Any) -> None:
         whole = isinstance(self.step, int) and not self.grid
         if isinstance(value, bool) or not isinstance(value, (int, float)) or not -math.inf < value < math.inf:
@@ -125,9 +133,7 @@ class Settings(Checked):
         ValueError: for a value that is not allowed; the message names the value and what is allowed.
     """
 
-    dataset: str = of(
-        Choice("Data set", "Toy sets are drawn afresh for each seed; real ones are split afresh.", "Data", DATASETS), "moons"
-    )
+    dataset: str = of(Choice("Data set", "Toy sets are drawn afresh for each seed; real ones are split afresh.", "Data", DATASETS), "moons")
     n_train: int = of(Number("Training points", "How many examples the network may learn from.", "Data", 4, MAX_TRAIN, 1), 40)
     noise: float = of(
         Number(
@@ -140,9 +146,7 @@ class Settings(Checked):
         ),
         0.2,
     )
-    flip: float = of(
-        Number("Flipped labels", "Share of the training labels that are replaced by a wrong one.", "Data", 0, 0.5, 0.01), 0.15
-    )
+    flip: float = of(Number("Flipped labels", "Share of the training labels that are replaced by a wrong one.", "Data", 0, 0.5, 0.01), 0.15)
     seed: int = of(Number("Seed", "The same seed gives the same data, start and curves.", "Data", 0, 9999, 1), 0)
     edits: str = of(
         Text("Edited points", "Training points taken away or put in by hand; all repetitions then share their points.", "Data"), ""

@@ -126,9 +126,7 @@ def _rates(program: Program, first: float) -> dict[str, dict[str, np.floating]]:
     """For each parameter array its learning rate as a multiple of the shared one: `first` for the first layer's weight, 1 for others."""
     real, names = np.dtype(program.precision).type, feedforward.layer_names(program)
     params, _ = jax.eval_shape(lambda key: feedforward.init(program, key), jax.random.key(0))
-    return {
-        name: {leaf: real(first if (name, leaf) == (names[0], "weight") else 1) for leaf in params[name]} for name in names
-    }
+    return {name: {leaf: real(first if (name, leaf) == (names[0], "weight") else 1) for leaf in params[name]} for name in names}
 
 
 def _run(program: Program, amounts: dict[str, Any], data: dict[str, Array]) -> dict[str, Any]:

@@ -14,16 +14,18 @@ from urllib.parse import parse_qs
 import streamlit as st
 
 from wdviz import edits
-from wdviz.settings import SPECS, Choice, Number, Settings, Several, Text
+from wdviz.plans import ALL_SPECS, TABLES
+from wdviz.settings import Choice, Number, Several, Text
 
-SETTINGS: dict[str, Any] = asdict(Settings())
-SHOWN = {"present": False, "contrast": False, "test_points": False}  # options of the view, not of the experiment
+SETTINGS: dict[str, Any] = {name: value for table in TABLES for name, value in asdict(table()).items()}
+SHOWN = {"present": False, "contrast": False, "test_points": False, "tested": False}  # options of the view, not of the experiment
 DEFAULTS: dict[str, Any] = SETTINGS | SHOWN
 LONGEST = 200  # characters of one value that are looked at
 LONGEST_TEXT = 16_000  # characters of edits that are taken: more than 500 points need
 
 _SEEN = "_address"  # in the session: the query last taken or written
 _WRITTEN = "_address_values"  # and the values that it stood for
+_PAGE = "_address_page"  # and the page
 
 
 def value(name: str, texts: Sequence[str]) -> Any:
@@ -36,7 +38,7 @@ def value(name: str, texts: Sequence[str]) -> Any:
         raise ValueError(f"{name!r} is not a setting; the settings are {', '.join(DEFAULTS)}")
     if name in SHOWN:
         return _switched(name, texts[-1][:LONGEST])
-    spec, text = SPECS[name], texts[-1][:LONGEST]
+    spec, text = ALL_SPECS[name], texts[-1][:LONGEST]
     match spec:
         case Several():
             return tuple(sorted({part for text in texts for part in text[:LONGEST].split(",") if part}))
@@ -57,7 +59,7 @@ def allowed(name: str, given: Any, notes: list[str]) -> Any:
     """
     if name in SHOWN:
         return given
-    spec, default = SPECS[name], SETTINGS[name]
+    spec, default = ALL_SPECS[name], SETTINGS[name]
     if isinstance(spec, Several):
         given = tuple(sorted(given or ()))
     try:
@@ -92,10 +94,21 @@ def written(name: str, given: Any) -> str | list[str]:
     return f"{given:g}" if isinstance(given, float) else str(given)
 
 
-def take() -> list[str]:
-    """Take over an address that the app has not written itself: a first visit, a link, the back button. Returns notes on it."""
+def take(page: str) -> list[str]:
+    """Take over an address that the app has not written itself: a first visit, a link, the back button. Returns notes on it.
+
+    The links between the pages have no settings of their own: those of the last page go along.
+    """
     now = {name: st.query_params.get_all(name) for name in st.query_params}
-    if st.session_state.get(_SEEN) == now:
+    moved = st.session_state.get(_PAGE, page) != page
+    st.session_state[_PAGE] = page
+    if moved and not now:
+        for name, known in st.session_state.get(_WRITTEN, {}).items():
+            st.session_state[name] = known  # Streamlit forgets what widgets say when their page is left
+        st.session_state[_SEEN] = now
+        st.session_state[_WRITTEN] = {name: DEFAULTS[name] for name in DEFAULTS}
+        return []
+    if not moved and st.session_state.get(_SEEN) == now:
         return []
     notes: list[str] = []
     for name, default in DEFAULTS.items():

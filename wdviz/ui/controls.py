@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 
 import streamlit as st
 
 from wdviz import datasets
-from wdviz.settings import SPECS, Choice, Number, Settings, Several
+from wdviz.plans import ALL_SPECS, Landscape, Search
+from wdviz.settings import SPECS, Checked, Choice, Number, Settings, Several, specs
 from wdviz.ui import address
+
+Plan = TypeVar("Plan", bound=Checked)
 
 # Behind "More": what one seldom touches. What is on neither list belongs to the stage.
 SHOWN = {
@@ -26,15 +29,27 @@ MORE = {
     "Regularisers": ("dropout", "l1", "input_noise", "label_smoothing", "patience"),
 }
 
-IN_SIDEBAR = {name for names in (*SHOWN.values(), *MORE.values()) for name in names}
+IN_SIDEBAR = {name for names in (*SHOWN.values(), *MORE.values(), specs(Search), specs(Landscape)) for name in names}
 
 
-def sidebar(suggested: Mapping[str, Mapping[str, Any]]) -> None:
-    """All controls that the stage does not have. `suggested`: for each data set, settings that suit it, set when it is picked."""
+def sidebar(suggested: Mapping[str, Mapping[str, Any]], plan: type[Checked] | None = None) -> None:
+    """All controls that the stage does not have.
+
+    Arguments:
+        suggested: for each data set, settings that suit it, set when it is picked.
+        plan: the page's own table of controls, shown first.
+    """
     with st.sidebar:
         left, right = st.columns(2)
         left.button("Reset", on_click=put, args=(address.SETTINGS,), help="All settings back to the start.", width="stretch")
         right.button("New seed", on_click=_next_seed, help="Other data, start and batches.", width="stretch")
+        own: dict[str, list[str]] = {}
+        for name, spec in specs(plan).items() if plan else ():
+            own.setdefault(spec.group, []).append(name)
+        for group, names in own.items():
+            st.subheader(group, anchor=False)
+            for name in names:
+                control(name)
         for group, names in SHOWN.items():
             st.subheader(group, anchor=False)
             for name in names:
@@ -48,7 +63,7 @@ def sidebar(suggested: Mapping[str, Mapping[str, Any]]) -> None:
 
 def control(name: str, *, on_change: Callable[[], None] | None = None) -> None:
     """The widget of one settings field. Its value is in the session already: from the address, or the default."""
-    spec = SPECS[name]
+    spec = ALL_SPECS[name]
     common: dict[str, Any] = {"key": name, "help": spec.help, "on_change": on_change, "disabled": not _matters(name)}
     match spec:
         case Several():
@@ -84,7 +99,7 @@ def settings() -> tuple[Settings, list[str]]:
     Values off the grid of a control are moved to its nearest step, so that the caches see only a bounded number of values.
     """
     notes: list[str] = []
-    values = {name: address.allowed(name, _value(name), notes) for name in SPECS}
+    values = _values(SPECS, notes)
     most = datasets.max_train(values["dataset"])
     if values["n_train"] > most:
         notes.append(f"{values['n_train']} training points were asked for; {values['dataset']} has {most} at most, so all {most} are used.")
@@ -98,6 +113,16 @@ def settings() -> tuple[Settings, list[str]]:
     return chosen, notes
 
 
+def plan(table: type[Plan]) -> tuple[Plan, list[str]]:
+    """What the controls of a page's own table say, and notes as those of `settings`."""
+    notes: list[str] = []
+    return table(**_values(specs(table), notes)), notes
+
+
+def _values(names: Iterable[str], notes: list[str]) -> dict[str, Any]:
+    return {name: address.allowed(name, _value(name), notes) for name in names}
+
+
 def shown(name: str) -> bool:
     """Whether a view option is on."""
     return bool(st.session_state.get(name, address.SHOWN[name]))
@@ -109,8 +134,9 @@ def all_shown() -> dict[str, bool]:
 
 
 def to_address(chosen: Settings) -> None:
-    """Write settings and view options into the address."""
-    address.write({name: getattr(chosen, name) for name in SPECS} | all_shown())
+    """Write settings, the plans of all pages and view options into the address."""
+    of_plans = _values((name for name in ALL_SPECS if name not in SPECS), [])
+    address.write({name: getattr(chosen, name) for name in SPECS} | of_plans | all_shown())
 
 
 def _value(name: str) -> Any:
@@ -139,7 +165,7 @@ def _matters(name: str) -> bool:
         return _value("model") != "linear"
     if name == "flip":
         return datasets.REGISTRY[_value("dataset")].task == "classification"
-    spec = SPECS[name]
+    spec = ALL_SPECS[name]
     needs = spec.needs if isinstance(spec, (Number, Choice)) else ""
     return not needs or needs in chosen
 

@@ -7,12 +7,20 @@ import streamlit as st
 from wdviz.ui import controls, live
 
 ROOT = Path(__file__).resolve().parents[2]
+PAGES = {  # file and address -> what the navigation calls it; the first one opens
+    "overfitting": "What it does",
+}
 
-live.open_address()
+page = st.navigation(
+    [
+        st.Page(ROOT / "pages" / f"{name.replace('-', '_')}.py", title=title, url_path=name, default=name == "overfitting")
+        for name, title in PAGES.items()
+    ]
+)
+live.open_address(page.url_path)
 bare = controls.shown("present") or st.context.is_embedded
 st.set_page_config(page_title="Weight decay lab", layout="wide", initial_sidebar_state="collapsed" if bare else "auto")
 st.html(f"<style>{(ROOT / 'assets' / 'page.css').read_text(encoding='utf-8')}</style>")
-page = st.navigation([st.Page(ROOT / "pages" / "overfitting.py", title="What it does", url_path="overfitting", default=True)])
 if not st.context.is_embedded:
     st.sidebar.markdown("**Weight decay lab**")
 page.run()

@@ -5,13 +5,16 @@ travels. What the visitor does on the stage comes back as an "ask", see `Ask`.
 
 Colours may be written as tokens that follow the theme: `var(--ink)`, `var(--mute)`, `var(--grid)`, `var(--paper)`, and, for text in an
 arm's colour, `var(--without)` and `var(--with)`.
+
+A figure whose layout has `meta={"put": {"x": {"name": ..., "values": [...]}, "y": ..., "also": {...}}}` can be clicked: a point at
+x = 3 sets the setting `name` to the fourth of the texts `values`, and those in `also` as they are.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 import numpy as np
@@ -45,6 +48,26 @@ class Stat:
 
 
 @dataclass(frozen=True)
+class Offer:
+    """A button that sets settings or view options, as texts; `on` where it is pressed already, None where it is no switch."""
+
+    label: str
+    put: Mapping[str, str]
+    on: bool | None = None
+    title: str = ""
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a long sweep is. `words` say it; a stopped one keeps what is done and can go on."""
+
+    done: int
+    total: int
+    words: str
+    stopped: bool = False
+
+
+@dataclass(frozen=True)
 class Panel:
     """A card of the stage. `name` identifies it across updates, `span` counts columns out of 12 on a wide screen."""
 
@@ -58,6 +81,7 @@ class Panel:
     stats: tuple[Stat, ...] = ()
     toggle: str = ""
     height: int = 320
+    offer: Offer | None = None
 
 
 @dataclass(frozen=True)
@@ -108,19 +132,21 @@ class Scene:
     """Everything the stage shows."""
 
     panels: tuple[Panel, ...]
-    result: str  # names what is shown: equal for equal settings and finished seeds, so a test can tell when it is painted
-    film: str  # names what playback shows: a recorded film stays as long as this does
-    steps: int  # end of the time axis
+    result: str  # names what is shown: equal for equal settings and finished runs, so a test can tell when it is painted
+    film: str = ""  # names what playback shows: a recorded film stays as long as this does; "" where there is nothing to play
+    steps: int = 0  # end of the time axis of playback
     answer: str = ""  # the page's answer; **so** is bold
     status: str = ""  # what is still being computed
     more: bool = False  # whether the browser should ask for more once it has painted this
+    progress: Progress | None = None  # of a sweep that can be stopped
+    offers: tuple[Offer, ...] = ()
     sliders: tuple[Slider, ...] = ()
     readout: tuple[str, str] = ("", "")  # what decay does to a weight; under which convention
     notes: tuple[str, ...] = ()
     switch: str = ""  # the decay to which training switches, if it does, and when, in words
     switch_to: str = ""  # the decay that a new switch starts with
     switch_step: int = 10  # a switch is possible at each multiple of this
-    points: Points = field(default_factory=Points)
+    points: Points | None = None  # None where the page shows no training points
     notice: tuple[str, ...] = ()  # what the presenter steps through
     shown: Mapping[str, bool] = field(default_factory=dict)  # view options, by their names in the address
     embedded: bool = False
@@ -134,7 +160,7 @@ class Ask:
 
     `put` holds settings and view options as texts, as in an address. With `live` the hand is still moving: only what shows at once is
     worth computing, and of each panel the `picked` view alone. `film` names the scene of which a film is wanted, `notice` the step to
-    go to.
+    go to. `stop` is whether a long sweep should stop or go on; None leaves it as it is.
     """
 
     put: dict[str, str] = field(default_factory=dict)
@@ -143,6 +169,7 @@ class Ask:
     film: str = ""
     notice: int | None = None
     more: bool = False
+    stop: bool | None = None
 
 
 class Seat:
@@ -157,7 +184,7 @@ class Seat:
         given: dict[str, Any] = message if isinstance(message, dict) else {}
         self.asked = _whole(given.get("id"))
         self.wire.acknowledge(_whole(given.get("have")))
-        notice, film = given.get("notice"), given.get("film")
+        notice, film, stop = given.get("notice"), given.get("film"), given.get("stop")
         return Ask(
             put=_texts(given.get("put")),
             picked=_texts(given.get("picked")),
@@ -165,6 +192,7 @@ class Seat:
             film=film if isinstance(film, str) else "",
             notice=notice if isinstance(notice, int) and not isinstance(notice, bool) else None,
             more=given.get("more") is True,
+            stop=stop if isinstance(stop, bool) else None,
         )
 
 
@@ -215,7 +243,7 @@ def _note(note: dict[str, Any]) -> Merged:
 
 
 def _is_map(trace: Any) -> bool:
-    return trace.type == "heatmap"
+    return trace.type == "heatmap" and (trace.meta or {}).get("kind") == "decision"
 
 
 def _panel(panel: Panel, only: Mapping[str, str] | None) -> dict[str, Any]:
@@ -231,9 +259,14 @@ def _panel(panel: Panel, only: Mapping[str, str] | None) -> dict[str, Any]:
         "note": panel.note,
         "toggle": panel.toggle,
         "height": panel.height,
+        "offer": _offer(panel.offer) if panel.offer else None,
         "stats": [[stat.label, stat.value, stat.spread] for stat in panel.stats],
         "views": [_view(view) if view.label in wanted else {"label": view.label} for view in panel.views],
     }
+
+
+def _offer(offer: Offer) -> Part:
+    return Part({"label": offer.label, "put": dict(offer.put), "on": offer.on, "title": offer.title})
 
 
 def _slider(slider: Slider) -> dict[str, Any]:
@@ -241,7 +274,9 @@ def _slider(slider: Slider) -> dict[str, Any]:
     return {"name": slider.name, "at": slider.at, "fixed": Part(fixed), "spoken": Part(slider.spoken)}
 
 
-def _points(points: Points) -> Part:
+def _points(points: Points | None) -> Part | None:
+    if points is None:
+        return None
     if points.why_not:
         return Part({"whyNot": points.why_not})
     arrays = {"xy": points.xy, "refs": points.refs, "labels": points.labels}
@@ -261,6 +296,8 @@ def _body(scene: Scene, asked: int) -> dict[str, Any]:
         "answer": scene.answer,
         "status": scene.status,
         "more": scene.more,
+        "progress": asdict(scene.progress) if scene.progress else None,
+        "offers": [_offer(offer) for offer in scene.offers],
         "panels": [_panel(panel, scene.only) for panel in scene.panels],
         "sliders": [_slider(slider) for slider in scene.sliders],
         "readout": scene.readout,

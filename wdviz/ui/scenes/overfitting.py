@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -10,17 +10,19 @@ import numpy as np
 
 from wdviz import datasets
 from wdviz.experiments.overfitting import Comparison, film_pair, verdict
-from wdviz.figures import curves, decision, palette, weights
+from wdviz.figures import curves, decision, palette
 from wdviz.figures.film import film
 from wdviz.results import Arm, History
 from wdviz.runs import Run
-from wdviz.settings import MAX_TRAIN, SPECS, Number, Settings, shrink_per_step
+from wdviz.settings import MAX_TRAIN, Settings, shrink_per_step
 from wdviz.ui import live
+from wdviz.ui.scenes import common
+from wdviz.ui.scenes.common import decay_slider, histograms, losses, score_form, score_name, slider, spoken_layer
 from wdviz.ui.stage import Panel, Points, Reel, Scene, Slider, Stat, View
 from wdviz.ui.words import answer, between, decays, number, percent, seeds, shrink, spoken_decay, switches
 
 
-def overfitting(
+def scene(
     comparison: Comparison | None,
     *,
     notes: Sequence[str] = (),
@@ -72,18 +74,11 @@ def _switch_set(chosen: Settings) -> bool:
 
 
 def _sliders(chosen: Settings) -> tuple[Slider, ...]:
-    def slider(name: str, label: str, speak: Callable[[float], str]) -> Slider:
-        spec = SPECS[name]
-        assert isinstance(spec, Number)
-        at = spec.grid.index(getattr(chosen, name))
-        return Slider(name, label, spec.help, tuple(f"{v:g}" for v in spec.grid), tuple(map(speak, spec.grid)), at)
-
-    decay = slider("decay", "Weight decay", lambda v: spoken_decay(replace(chosen, decay=v)))
-    rate = slider("learning_rate", "Learning rate", lambda v: f"learning rate {v:g}")
+    decay, rate = decay_slider(chosen), slider("learning_rate", chosen.learning_rate)
     if not _switch_set(chosen):
         return decay, rate
-    after = slider("decay_after", f"Decay from step {chosen.switch_at}", lambda v: spoken_decay(replace(chosen, decay=v)))
-    return decay, after, rate
+    speak = lambda value: spoken_decay(replace(chosen, decay=value))  # noqa: E731
+    return decay, slider("decay_after", chosen.decay_after, label=f"Decay from step {chosen.switch_at}", speak=speak), rate
 
 
 def _points(comparison: Comparison) -> Points:
@@ -110,7 +105,7 @@ def _reel(comparison: Comparison, filmed: Mapping[Run, History]) -> Reel:
     captions = {
         arm.name: [[value for _, value in _numbers(arm, comparison, k)] for k in range(len(arm.histories[0].steps))] for arm in arms
     }
-    bars = {_spoken(layer): counts for layer, counts in recorded.bars.items()}
+    bars = {spoken_layer(layer): counts for layer, counts in recorded.bars.items()}
     return Reel(recorded.steps, recorded.answers, bars, captions)
 
 
@@ -118,52 +113,38 @@ def _panels(comparison: Comparison, *, test_points: bool) -> tuple[Panel, ...]:
     arms = comparison.arms
     chosen = comparison.settings
     done = len(arms[0].histories)
-    regression = comparison.split.task == "regression"
-    unit = "half squared error" if regression else "nats"
-    score = _score(comparison)
+    task = comparison.split.task
+    unit, score = common.unit(task), score_name(task)
     layers = arms[0].histories[0].layers
     alone = shrink_per_step(chosen) is not None and not (chosen.decay_kind == "coupled" and chosen.optimiser != "sgd")
     median = "thin lines are seeds, thick their median" if done > 1 else "one seed so far"
     switch = (chosen.switch_at, f"decay {chosen.decay_after:g}") if switches(chosen) else None
     loss_views = (
-        View("loss", partial(curves.losses, arms, unit=unit, switch=switch), partial(_losses, comparison)),
+        losses(arms, task, switch),
         View(score, partial(curves.scores, arms, name=score, switch=switch), partial(_scores, comparison, score)),
         View("data loss and penalty", partial(curves.minimised, arms[1], unit=unit, switch=switch), partial(_minimised, comparison)),
         View("each step", partial(curves.step_losses, arms, unit=unit, switch=switch), partial(_steps, comparison)),
     )
-    histograms = tuple(View(_spoken(name), partial(weights.histogram, arms, name), partial(_weights, arms, name)) for name in layers)
     norms = tuple(
-        View(_spoken(name), partial(curves.norms, arms, i, pure_shrink=alone, switch=switch), partial(_norm, arms, i))
+        View(spoken_layer(name), partial(curves.norms, arms, i, pure_shrink=alone, switch=switch), partial(_norm, arms, i))
         for i, name in enumerate(layers)
     )
     return (
         *(_arm(comparison, arm, test_points) for arm in arms),
         Panel("curves", "Loss over training", loss_views, span=5, note=f"solid train, dashed test; {median}", height=290),
-        Panel("weights", "Spread of the weights", histograms, span=4, note="grey outline: at the start", toggle="log counts", height=290),
+        Panel("weights", "Spread of the weights", histograms(arms), 4, note="grey outline: at the start", toggle="log counts", height=290),
         Panel("norms", "Norm of the weights", norms, span=3, note="dotted: decay alone" if alone else "", height=290),
     )
 
 
-def _spoken(layer: str) -> str:
-    return layer.replace("layer", "layer ")
-
-
-def _score(comparison: Comparison) -> str:
-    return "R2" if comparison.split.task == "regression" else "accuracy"
-
-
-def _form(comparison: Comparison) -> Callable[[float], str]:
-    return number if comparison.split.task == "regression" else percent
-
-
 def _numbers(arm: Arm, comparison: Comparison, frame: int) -> list[tuple[str, str]]:
     """What stands above a picture, at one checkpoint of the first seed."""
-    history, form = arm.histories[0], _form(comparison)
+    history, form = arm.histories[0], score_form(comparison.split.task)
     train, test = (float(history.losses[s][frame]) for s in ("train", "test"))
     norm = float(np.sqrt(np.sum(history.norms[frame].astype(np.float64) ** 2)))
     return [
-        (f"train {_score(comparison)}", form(float(history.scores["train"][frame]))),
-        (f"test {_score(comparison)}", form(float(history.scores["test"][frame]))),
+        (f"train {score_name(comparison.split.task)}", form(float(history.scores["train"][frame]))),
+        (f"test {score_name(comparison.split.task)}", form(float(history.scores["test"][frame]))),
         ("test loss", number(test)),
         ("gap", number(test - train)),
         ("weight norm", number(norm)),
@@ -172,7 +153,7 @@ def _numbers(arm: Arm, comparison: Comparison, frame: int) -> list[tuple[str, st
 
 def _arm(comparison: Comparison, arm: Arm, test_points: bool) -> Panel:
     said = verdict(arm, comparison.split)
-    form, score = _form(comparison), _score(comparison)
+    form, score = score_form(comparison.split.task), score_name(comparison.split.task)
     spreads = {
         f"train {score}": (arm.spread(lambda h: h.score("train")), form),
         f"test {score}": (arm.spread(lambda h: h.score("test")), form),
@@ -201,11 +182,6 @@ def _arm(comparison: Comparison, arm: Arm, test_points: bool) -> Panel:
     )
 
 
-def _losses(comparison: Comparison) -> str:
-    a, b = ({s: number(arm.spread(lambda h, s=s: h.loss(s)).median) for s in ("train", "test")} for arm in comparison.arms)
-    return f"At the end: without decay {a['train']} on training and {a['test']} on test data; with decay {b['train']} and {b['test']}."
-
-
 def _scores(comparison: Comparison, score: str) -> str:
     form = number if score == "R2" else percent
     a, b = ({s: form(arm.spread(lambda h, s=s: h.score(s)).median) for s in ("train", "test")} for arm in comparison.arms)
@@ -229,11 +205,6 @@ def _minimised(comparison: Comparison) -> str:
 def _steps(comparison: Comparison) -> str:
     ends = [number(float(arm.histories[0].step_losses[-1])) for arm in comparison.arms]
     return f"Loss of the last batch: {ends[0]} without, {ends[1]} with decay. Both arms draw the same batches."
-
-
-def _weights(arms: tuple[Arm, Arm], layer: str) -> str:
-    sizes = [float(abs(arm.histories[0].params[layer]["weight"]).mean()) for arm in arms]
-    return f"Mean size of a weight in {_spoken(layer)}: {number(sizes[0])} without, {number(sizes[1])} with decay (first seed)."
 
 
 def _norm(arms: tuple[Arm, Arm], layer: int) -> str:

@@ -15,7 +15,8 @@ from wdviz import datasets, runs
 from wdviz.experiments import overfitting
 from wdviz.experiments.overfitting import Comparison, verdict
 from wdviz.settings import SPECS, Number, Settings
-from wdviz.ui import address, panels, words
+from wdviz.ui import address, words
+from wdviz.ui.scenes import overfitting as overfitting_scene
 from wdviz.ui.stage import Panel, Points, Scene, Slider, encode
 from wdviz.ui.wire import Wire
 
@@ -53,7 +54,7 @@ def stats(panel: Panel) -> dict[str, str]:
 
 
 def test_each_arm_s_panel_says_its_verdict_with_its_rule(default: Comparison):
-    scene = panels.overfitting(default)
+    scene = overfitting_scene.scene(default)
     for arm in default.arms:
         panel, said = named(scene, arm.name), verdict(arm, default.split)
         assert panel.tag == said.name
@@ -69,13 +70,13 @@ def test_each_arm_s_panel_says_its_verdict_with_its_rule(default: Comparison):
     [((0.05, 0.9), "memorises"), ((0.3, 0.35), "generalises"), ((0.69, 0.69), "learns nothing"), ((math.nan, math.nan), "diverged")],
 )
 def test_the_tag_follows_the_losses(losses: tuple[float, float], tag: str):
-    scene = panels.overfitting(comparison([made(0.3, 0.35)], [made(*losses)]))
+    scene = overfitting_scene.scene(comparison([made(0.3, 0.35)], [made(*losses)]))
     assert named(scene, "with").tag == tag
 
 
 def test_the_numbers_are_medians_and_ranges_over_the_seeds():
     pairs = [made(0.1, t, norm=n) for t, n in ((0.5, 3.0), (0.7, 4.0), (1.2, 9.0))]
-    panel = named(panels.overfitting(comparison([made()] * 3, pairs)), "with")
+    panel = named(overfitting_scene.scene(comparison([made()] * 3, pairs)), "with")
     assert [(stat.label, stat.value, stat.spread) for stat in panel.stats] == [
         ("train accuracy", "100 %", "in every seed"),
         ("test accuracy", "90 %", "in every seed"),
@@ -86,7 +87,7 @@ def test_the_numbers_are_medians_and_ranges_over_the_seeds():
 
 
 def test_summaries_say_the_numbers_of_the_ends(default: Comparison):
-    curves = {view.label: view.say() for view in named(panels.overfitting(default), "curves").views}
+    curves = {view.label: view.say() for view in named(overfitting_scene.scene(default), "curves").views}
     assert list(curves) == ["loss", "accuracy", "data loss and penalty", "each step"]
     for arm in default.arms:
         for split in ("train", "test"):
@@ -108,12 +109,12 @@ def test_summaries_say_the_numbers_of_the_ends(default: Comparison):
     ],
 )
 def test_what_is_minimised_is_said_truly(changes: dict[str, Any], said: str):
-    scene = panels.overfitting(comparison([made()], [made()], Settings(**changes)))
+    scene = overfitting_scene.scene(comparison([made()], [made()], Settings(**changes)))
     assert said in named(scene, "curves").views[2].say()
 
 
 def test_weights_and_norms_have_a_view_for_each_layer(default: Comparison):
-    scene = panels.overfitting(default)
+    scene = overfitting_scene.scene(default)
     labels = [layer.replace("layer", "layer ") for layer in default.without.histories[0].layers]
     assert [view.label for view in named(scene, "weights").views] == [view.label for view in named(scene, "norms").views] == labels
     sizes = [words.number(float(np.abs(arm.histories[0].params["layer1"]["weight"]).mean())) for arm in default.arms]
@@ -122,7 +123,7 @@ def test_weights_and_norms_have_a_view_for_each_layer(default: Comparison):
 
 def test_regression_speaks_of_r2():
     chosen = Settings(dataset="sine")
-    scene = panels.overfitting(comparison([made(scores=(0.9, 0.3))], [made(scores=(0.8, 0.7))], chosen))
+    scene = overfitting_scene.scene(comparison([made(scores=(0.9, 0.3))], [made(scores=(0.8, 0.7))], chosen))
     assert stats(named(scene, "without"))["train R2"] == "0.90"
     assert named(scene, "curves").views[1].label == "R2"
 
@@ -132,26 +133,26 @@ def test_regression_speaks_of_r2():
 
 def test_more_is_asked_for_until_all_seeds_are_there_but_not_while_the_hand_moves():
     first = comparison([made()], [made()], Settings(seeds=2))
-    assert panels.overfitting(first).more is True
-    assert panels.overfitting(first, time_left=", 3 s left").status == "1 seed of 2, 3 s left"
-    assert panels.overfitting(first, moving=True).more is False
-    both = panels.overfitting(comparison([made()] * 2, [made()] * 2, Settings(seeds=2)))
+    assert overfitting_scene.scene(first).more is True
+    assert overfitting_scene.scene(first, time_left=", 3 s left").status == "1 seed of 2, 3 s left"
+    assert overfitting_scene.scene(first, moving=True).more is False
+    both = overfitting_scene.scene(comparison([made()] * 2, [made()] * 2, Settings(seeds=2)))
     assert (both.more, both.status) == (False, "")
-    assert both.result != panels.overfitting(first).result
-    assert both.film == panels.overfitting(first).film
+    assert both.result != overfitting_scene.scene(first).result
+    assert both.film == overfitting_scene.scene(first).film
 
 
 def test_views_are_left_out_until_all_repetitions_are_there():
     first, picked = comparison([made()], [made()], Settings(seeds=2)), {"curves": "accuracy"}
     whole = comparison([made()], [made()], Settings(seeds=1))
-    assert panels.overfitting(first, picked=picked).only == picked
-    assert panels.overfitting(first).only == {}
-    assert panels.overfitting(whole, picked=picked).only is None
-    assert panels.overfitting(whole, moving=True, picked=picked).only == picked
+    assert overfitting_scene.scene(first, picked=picked).only == picked
+    assert overfitting_scene.scene(first).only == {}
+    assert overfitting_scene.scene(whole, picked=picked).only is None
+    assert overfitting_scene.scene(whole, moving=True, picked=picked).only == picked
 
 
 def test_what_is_passed_on_is_passed_on():
-    scene = panels.overfitting(
+    scene = overfitting_scene.scene(
         comparison([made()], [made()]), notes=["One."], notice=["Too much"], shown={"test_points": True, "present": False}, embedded=True
     )
     assert scene.notes == ("One.",)
@@ -163,16 +164,16 @@ def test_what_is_passed_on_is_passed_on():
 def test_labels_of_one_class_are_noted():
     seed = next(k for k in range(1000) if datasets.load("moons", 4, 0.2, 0.5, k).one_class)
     chosen = Settings(n_train=4, flip=0.5, seed=seed)
-    (note,) = panels.overfitting(comparison([made()], [made()], chosen)).notes
+    (note,) = overfitting_scene.scene(comparison([made()], [made()], chosen)).notes
     assert "of one class" in note
-    assert panels.overfitting(comparison([made()], [made()])).notes == ()
+    assert overfitting_scene.scene(comparison([made()], [made()])).notes == ()
 
 
 def test_test_points_are_drawn_where_they_are_asked_for():
     c = comparison([made()], [made()])
 
     def traces(shown: dict[str, bool]) -> int:
-        figure: Any = panels.overfitting(c, shown=shown).panels[0].views[0].draw()
+        figure: Any = overfitting_scene.scene(c, shown=shown).panels[0].views[0].draw()
         return len(figure.data)
 
     assert traces({"test_points": True}) > traces({"test_points": False}) == traces({})
@@ -182,7 +183,7 @@ def test_test_points_are_drawn_where_they_are_asked_for():
 
 
 def sliders(**changes: Any) -> dict[str, Slider]:
-    scene = panels.overfitting(comparison([made()], [made()], Settings(**changes)))
+    scene = overfitting_scene.scene(comparison([made()], [made()], Settings(**changes)))
     return {slider.name: slider for slider in scene.sliders}
 
 
@@ -218,19 +219,19 @@ def test_a_slider_for_the_decay_after_the_switch_is_there_with_a_switch_only():
 
 def test_a_switch_is_told_and_drawn_at_its_step():
     chosen = Settings(switch_at=300, decay_after=0.5)
-    scene = panels.overfitting(comparison([made()], [made()], chosen))
+    scene = overfitting_scene.scene(comparison([made()], [made()], chosen))
     assert scene.switch == "decay 0.5 from step 300"
     assert named(scene, "with").title == "With decay 2, then 0.5 from step 300"
-    assert panels.overfitting(comparison([made()], [made()])).switch == ""
-    assert panels.overfitting(comparison([made()], [made()])).switch_to == "0"
-    assert panels.overfitting(comparison([made()], [made()], Settings(decay=0.0))).switch_to == "2"
+    assert overfitting_scene.scene(comparison([made()], [made()])).switch == ""
+    assert overfitting_scene.scene(comparison([made()], [made()])).switch_to == "0"
+    assert overfitting_scene.scene(comparison([made()], [made()], Settings(decay=0.0))).switch_to == "2"
 
 
 # --- points -----------------------------------------------------------------------------------------------------------------------
 
 
 def points(**changes: Any) -> Points:
-    return panels.overfitting(comparison([made()], [made()], Settings(**changes))).points
+    return overfitting_scene.scene(comparison([made()], [made()], Settings(**changes))).points
 
 
 def test_points_are_those_of_the_training_each_with_its_name():
@@ -263,7 +264,7 @@ def test_points_of_a_projection_cannot_be_moved_and_it_says_so():
 
 def test_the_reel_s_last_captions_are_what_stands_above_the_pictures_of_one_seed(default: Comparison):
     chosen = Settings()
-    scene = panels.overfitting(replace_seeds(default, 1), filmed=filmed(chosen))
+    scene = overfitting_scene.scene(replace_seeds(default, 1), filmed=filmed(chosen))
     assert scene.reel is not None
     for arm in ("without", "with"):
         captions = scene.reel.captions[arm]
@@ -277,7 +278,7 @@ def test_the_reel_s_last_captions_are_what_stands_above_the_pictures_of_one_seed
 
 
 def test_without_a_film_there_is_no_reel(default: Comparison):
-    assert panels.overfitting(default).reel is None
+    assert overfitting_scene.scene(default).reel is None
 
 
 def replace_seeds(c: Comparison, seeds: int) -> Comparison:
@@ -306,8 +307,8 @@ class Line:
 def line(default: Comparison) -> Line:
     """A browser that shows the default page with all its seeds."""
     opened = Line()
-    opened.paint(panels.overfitting(replace_seeds(default, 1)))
-    opened.paint(panels.overfitting(default))
+    opened.paint(overfitting_scene.scene(replace_seeds(default, 1)))
+    opened.paint(overfitting_scene.scene(default))
     return opened
 
 
@@ -325,25 +326,25 @@ def line(default: Comparison) -> Line:
 )
 def test_a_change_of_the_default_page_travels_in_few_bytes(changes: dict[str, Any], line: Line):
     changed = compared(replace(Settings(), **changes))
-    first = line.paint(panels.overfitting(replace_seeds(changed, 1)))
-    rest = line.paint(panels.overfitting(changed))
+    first = line.paint(overfitting_scene.scene(replace_seeds(changed, 1)))
+    rest = line.paint(overfitting_scene.scene(changed))
     assert first + rest < MOST_A_CHANGE, (first, rest)
 
 
 def test_an_update_while_the_hand_moves_is_smaller_than_one_with_all_views(line: Line):
     changed = replace_seeds(compared(Settings(decay=0.3)), 1)
     picked = {"without": "answers", "with": "answers", "curves": "loss", "weights": "layer 1", "norms": "layer 1"}
-    moving = line.paint(panels.overfitting(changed, moving=True, picked=picked))
-    assert moving < len(encode(panels.overfitting(changed))) / 2
+    moving = line.paint(overfitting_scene.scene(changed, moving=True, picked=picked))
+    assert moving < len(encode(overfitting_scene.scene(changed))) / 2
     assert moving < MOST_A_CHANGE / 2
 
 
 def test_a_painting_of_the_same_is_next_to_nothing(line: Line, default: Comparison):
-    line.paint(panels.overfitting(default))
-    assert line.paint(panels.overfitting(default)) < 6000
+    line.paint(overfitting_scene.scene(default))
+    assert line.paint(overfitting_scene.scene(default)) < 6000
 
 
 def test_a_film_travels_in_less_than_a_megabyte(line: Line, default: Comparison):
-    scene = panels.overfitting(default, filmed=filmed(Settings()))
+    scene = overfitting_scene.scene(default, filmed=filmed(Settings()))
     assert line.paint(scene) < MOST_A_FILM
     assert line.paint(scene) < 6000
