@@ -155,6 +155,16 @@ def test_shrink_per_step_of_each_kind_of_decay():
         assert shrink_per_step(replace(chosen, optimiser=name, decay_kind="decoupled")) == pytest.approx(0.05)
 
 
+@pytest.mark.parametrize("rate", [0.001, 0.03, 0.5])
+def test_decay_independent_of_the_learning_rate_shrinks_by_itself_alone(rate):
+    chosen = Settings(decay=0.05, decay_kind="independent", learning_rate=rate, switch_at=30, decay_after=0.2)
+    amounts = Hyperparameters.of(chosen, 0)
+    assert rate * amounts.decay == pytest.approx(0.05)  # what the kernel shrinks by in a step
+    assert rate * amounts.decay_after == pytest.approx(0.2)
+    assert shrink_per_step(chosen) == 0.05
+    assert Hyperparameters.of(replace(chosen, decay_kind="decoupled"), 0).decay == 0.05
+
+
 @quick
 @given(st.floats(1e-6, 0.9))
 def test_after_its_half_life_a_weight_is_halved(shrink):

@@ -276,6 +276,44 @@ def test_without_anything_to_learn_the_weights_follow_both_decays_in_turn(decay_
     np.testing.assert_allclose(history.penalty, np.where(t < 20, before, after) / 2 * np.sum(history.norms**2, 1), rtol=1e-5)
 
 
+def test_rows_held_out_are_scored_in_place_of_the_test_set_and_never_trained_on():
+    data, hyper = random_data(BARE), Hyperparameters(decay=0.1, learning_rate=0.01, steps=100)
+    held = train(BARE, hyper, data | {"n_train": 40, "n_held": 12})
+    alone = train(BARE, hyper, data | {"n_train": 40})
+    p = softmax(forward(held.params, data["x_train"][40:52]))
+    assert held.loss("test") == pytest.approx(log_loss(data["y_train"][40:52], p, labels=range(4)), rel=1e-4)
+    assert held.score("test") == pytest.approx(accuracy_score(data["y_train"][40:52], p.argmax(1)))
+    for part in ("params", "step_losses", "norms"):
+        assert_equal(getattr(held, part), getattr(alone, part))
+    for split in ("train", "validation"):
+        assert_equal(held.losses[split], alone.losses[split])
+    other = {"x_test": data["x_test"] + 5, "y_test": (data["y_test"] + 1) % 4}  # not looked at
+    assert_equal(train(BARE, hyper, data | other | {"n_train": 40, "n_held": 12}).losses, held.losses)
+
+
+def test_no_more_rows_are_held_out_than_there_are():
+    data = random_data(BARE)
+    for held in (-1, 21):
+        with pytest.raises(ValueError, match=rf"n_held is {held}; it must be from 0 to 20, the rows left"):
+            train(BARE, HYPER, data | {"n_train": 40, "n_held": held})
+    train(BARE, HYPER, data | {"n_train": 40, "n_held": 20})
+
+
+def test_the_first_layer_learns_at_a_rate_of_its_own():
+    # One step of plain SGD: a weight's update is its rate times its gradient.
+    program = replace(LINE, hidden=(6,), optimiser="sgd", schedule="constant", batch_size=16, checkpoints=2)
+    data = random_data(program)
+    plain, double, still = (
+        train(program, Hyperparameters(0.5, learning_rate=0.01, steps=1, first_rate=factor), data) for factor in (1.0, 2.0, 0.0)
+    )
+    for layer, leaf in (("layer1", "weight"), ("layer1", "bias"), ("output", "weight"), ("output", "bias")):
+        moved = [h.params[layer][leaf] - h.start[layer][leaf] for h in (plain, double, still)]
+        factors = (2, 0) if (layer, leaf) == ("layer1", "weight") else (1, 1)
+        assert np.abs(moved[0]).max() > 1e-4
+        for factor, after in zip(factors, moved[1:], strict=True):
+            np.testing.assert_allclose(after, factor * moved[0], atol=1e-6)
+
+
 def test_batch_norm_is_evaluated_with_running_statistics():
     program = replace(LINE, hidden=(6,), regularisers=("batch norm",), batch_size=16, checkpoints=4)
     data = random_data(program)
