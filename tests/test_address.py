@@ -51,9 +51,9 @@ class Visit:
         self.query = Query(query)
         self._patch.setattr(address.st, "query_params", self.query)
 
-    def run(self) -> tuple[Settings, list[str]]:
-        """One run of the page: what it takes from the address, what it makes of it, what it writes."""
-        notes = address.take("overfitting")
+    def run(self, page: str = "overfitting") -> tuple[Settings, list[str]]:
+        """One run of a page: what it takes from the address, what it makes of it, what it writes."""
+        notes = address.take(page)
         chosen, changed = controls.settings()
         controls.to_address(chosen)
         return chosen, [*notes, *changed]
@@ -393,6 +393,38 @@ def test_the_back_button_leads_back(patch: pytest.MonkeyPatch):
     came.go("")
     assert came.run() == (Settings(), [])
     assert came.state["present"] is False
+    assert came.query == {}
+
+
+def test_settings_go_along_from_page_to_page(patch: pytest.MonkeyPatch):
+    came = Visit(patch, "decay=5&dataset=xor")
+    came.run()
+    came.state |= {"folds": 7, "n_train": 60, "present": True}
+    came.run()
+    written = dict(came.query)
+    del came.state["dataset"], came.state["n_train"]  # Streamlit forgets what the widgets of a page said when it is left
+    came.go("")
+    assert came.run("tuning") == (Settings(decay=5.0, dataset="xor", n_train=60), [])
+    assert came.query == written == {"decay": ["5"], "dataset": ["xor"], "n_train": ["60"], "folds": ["7"], "present": ["1"]}
+    came.state["decay"] = Settings().decay
+    assert came.run("tuning")[0].decay == Settings().decay  # taken over once: what changes then stays changed
+
+
+def test_a_link_to_another_page_means_what_it_says(patch: pytest.MonkeyPatch):
+    came = Visit(patch, "decay=5&dataset=xor")
+    came.run()
+    came.go("seed=3")
+    assert came.run("tuning") == (Settings(seed=3), [])
+    del came.state["seed"]  # a widget that is gone with its page
+    came.go("seed=3")  # the same address once more, of another page
+    assert came.run("overfitting") == (Settings(seed=3), [])
+
+
+def test_from_page_to_page_at_the_defaults_the_address_stays_empty(patch: pytest.MonkeyPatch):
+    came = Visit(patch)
+    came.run()
+    came.go("")
+    assert came.run("tuning") == (Settings(), [])
     assert came.query == {}
 
 

@@ -203,6 +203,9 @@ def test_half_life_of_three_percent():
         ("coupled", "sgd", "coupled (L2)"),
         ("coupled", "momentum", "momentum included"),
         ("coupled", "adam", "coupled (Adam with L2)"),
+        ("independent", "adam", "independent of the learning rate (AdamW, as in the paper)"),
+        ("independent", "momentum", "independent of the learning rate (SGDW, as in the paper)"),
+        ("independent", "sgd", "independent of the learning rate (SGDW, as in the paper)"),
     ],
 )
 @pytest.mark.parametrize("decay", [0.0, 0.1, 2.0])
@@ -216,6 +219,11 @@ def test_coupled_adam_has_no_fixed_share():
     text = shrink(decay_kind="coupled", optimiser="adam", decay=2.0)
     assert "no fixed share" in text
     assert "%" not in text
+
+
+def test_decay_independent_of_the_learning_rate_is_its_own_share():
+    assert "**5 %** per step" in shrink(decay_kind="independent", decay=0.05, learning_rate=0.001)
+    assert "**diverges**: decay is 3, more than 2" in shrink(decay_kind="independent", decay=3.0, learning_rate=0.001)
 
 
 def test_momentum_adds_up_what_coupled_decay_takes():
