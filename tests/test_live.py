@@ -168,8 +168,9 @@ def test_the_first_call_runs_the_first_group_alone_and_further_calls_the_rest(st
         assert state["_sweep"][1].total == 6
         seen.append(whole(following.results, groups))
         assert seen[-1] > seen[-2]
+    following = live.follow(groups)  # and there it stays
     assert (following.done, following.more, following.progress) == (True, False, None)
-    assert whole(live.follow(groups).results, groups) == 3  # and there it stays
+    assert whole(following.results, groups) == 3
 
 
 def test_while_the_hand_moves_only_the_first_group_is_ever_started(state: dict[str, Any]):
