@@ -218,8 +218,9 @@ def test_a_full_pool_is_passed_on_and_the_next_call_starts_afresh(state: dict[st
     assert whole(live.follow(groups).results, groups) == 1
 
 
-def test_a_stopped_sweep_keeps_what_is_done_starts_nothing_and_goes_on_when_asked(state: dict[str, Any]):
-    groups = overfitting.pairs(replace(QUICK, seed=800, seeds=20))
+def test_a_stopped_sweep_keeps_what_is_done_starts_nothing_and_goes_on_when_asked(state: dict[str, Any], monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(live, "TOGETHER_S", 0.0)
+    groups = overfitting.pairs(replace(QUICK, seed=800, seeds=20, steps=1000))
     live.follow(groups)
     live.follow(groups)
     sweep = state["_sweep"][1]
