@@ -186,7 +186,7 @@ class Stage {
 
   finish(body, ms) {
     this.updates += 1;
-    Object.assign(this.root.dataset, { updates: this.updates, result: body.result, status: body.status });
+    Object.assign(this.root.dataset, { updates: this.updates, result: body.result, status: body.progress?.words ?? body.status });
     if (body.more && this.asked !== body && !this.wish && !this.waiting) {
       this.asked = body; // a repaint of the same picture asks for nothing
       this.ask({ more: true });

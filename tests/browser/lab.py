@@ -10,7 +10,8 @@ from playwright.sync_api import Page
 
 from wdviz.settings import DECAYS, Settings
 
-PAINTED = ".wd-stage[data-status='']"  # all seeds are there
+PAINTED = ".wd-stage[data-status='']"  # all seeds, or all of a long sweep, are there
+BEGUN = ".wd-stage:not([data-updates='0'])"  # the first picture is
 DECAY, RATE = "#wd-decay", "#wd-learning_rate"
 DEFAULT_DECAY = DECAYS.index(Settings().decay)  # the sliders of the stage count the values of their grid
 MAPS = {panel: f"[data-panel={panel}] .wd-map" for panel in ("without", "with")}
@@ -27,9 +28,10 @@ CHANGED = """(before) => {
 }"""
 
 
-def open_page(page: Page, query: str = "") -> None:
+def open_page(page: Page, query: str = "", *, until: str = PAINTED) -> None:
+    """`query` may begin with the path of a page."""
     page.goto("/" + query)
-    page.wait_for_selector(PAINTED)
+    page.wait_for_selector(until)
 
 
 def result(page: Page) -> str:

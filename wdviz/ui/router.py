@@ -1,19 +1,17 @@
-"""The script that each visit runs: the list of pages and what they share."""
+"""The script that each visit runs: the pages (see `wdviz.ui.contents`) and what they share."""
 
 from pathlib import Path
 
 import streamlit as st
 
 from wdviz.ui import controls, live
+from wdviz.ui.contents import PAGES
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGES = {  # file and address -> what the navigation calls it; the first one opens
-    "overfitting": "What it does",
-}
 
 page = st.navigation(
     [
-        st.Page(ROOT / "pages" / f"{name.replace('-', '_')}.py", title=title, url_path=name, default=name == "overfitting")
+        st.Page(ROOT / "pages" / f"{name.replace('-', '_')}.py", title=title, url_path=name, default=name == next(iter(PAGES)))
         for name, title in PAGES.items()
     ]
 )

@@ -13,5 +13,5 @@ How a page is put together (pages/overfitting.py is the pattern):
 - `common.slider` works for every number of every table; `Offer` is a button that puts settings; a figure whose layout has `meta.put`
   can be clicked (see `wdviz.ui.stage`). A heat map without `meta.kind == "decision"` is drawn by plotly.js; its z is 2-D float32.
 - ValueError and PoolFull become a text in place of the scene; the last picture stays.
-- The router's PAGES names the page; its file has "_" for "-".
+- `wdviz.ui.contents` names the page (PAGES: add a line); its file has "_" for "-".
 """

@@ -1,0 +1,6 @@
+"""The table of contents: each page's file and address, and what the navigation calls it. The first one opens."""
+
+PAGES = {
+    "overfitting": "What it does",
+    "tuning": "How to choose it",
+}
