@@ -289,8 +289,9 @@ def test_an_ask_is_taken_as_it_is():
         "film": "abc",
         "notice": 2,
         "more": True,
+        "stop": False,
     }
-    assert seat.take(message) == Ask({"decay": "5"}, {"curves": "loss"}, True, "abc", 2, True)
+    assert seat.take(message) == Ask({"decay": "5"}, {"curves": "loss"}, True, "abc", 2, True, False)
     assert seat.asked == 4
 
 
@@ -317,18 +318,19 @@ def test_a_message_that_is_none_gives_an_empty_ask(message: Any):
 def test_each_field_that_is_not_as_it_should_be_counts_as_not_said(junk: Any):
     seat = Seat()
     encode(scene(panel(go.Figure(go.Scatter(y=np.arange(500.0))))), seat.wire)
-    message = dict.fromkeys(("id", "have", "put", "picked", "live", "film", "notice", "more"), junk)
+    message = dict.fromkeys(("id", "have", "put", "picked", "live", "film", "notice", "more", "stop"), junk)
     found = seat.take(message)
     text = junk if isinstance(junk, str) else ""
     whole = junk if isinstance(junk, int) and not isinstance(junk, bool) else None
     texts = junk if junk in ({"": ""}, {"__class__": "x"}) else {}
-    assert found == Ask(put=texts, picked=texts, live=junk is True, film=text, notice=whole, more=junk is True)
+    stop = junk if isinstance(junk, bool) else None
+    assert found == Ask(put=texts, picked=texts, live=junk is True, film=text, notice=whole, more=junk is True, stop=stop)
     assert seat.asked == 0
     assert 500 in lengths(encode(scene(panel(go.Figure(go.Scatter(y=np.arange(500.0))))), seat.wire))  # it is taken to have nothing
 
 
 @settings(max_examples=200, deadline=None)
-@given(JUNK | st.dictionaries(st.sampled_from(["id", "have", "put", "picked", "live", "film", "notice", "more"]), JUNK))
+@given(JUNK | st.dictionaries(st.sampled_from(["id", "have", "put", "picked", "live", "film", "notice", "more", "stop"]), JUNK))
 def test_no_message_breaks_the_seat_and_what_is_kept_is_small_and_typed(message: Any):
     seat = Seat()
     found = seat.take(message)
