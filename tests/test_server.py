@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import socket
 
 from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.middleware.gzip import GZipMiddleware
 from starlette.responses import HTMLResponse, PlainTextResponse
 from starlette.routing import Route
 
@@ -35,10 +38,15 @@ def test_connections_send_small_messages_at_once():
     assert asyncio.run(accepted()) != 0
 
 
-def links(content_type: str) -> list[str]:
-    """The Link headers of an answer of that type, through the middleware."""
-    response = HTMLResponse if content_type == "text/html" else PlainTextResponse
-    app = server.Preload(Starlette(routes=[Route("/", lambda request: response("x"))]))
+PAGE = "<html><head><script>1</script><script>2</script></head><body>é</body></html>"
+
+
+def answered(content: str, content_type: str = "text/html", accept: bytes = b"text/html") -> tuple[dict[str, list[str]], str]:
+    """Headers and body of an answer through the middleware, by a server that compresses what may be compressed."""
+    kind = HTMLResponse if content_type == "text/html" else PlainTextResponse
+    compressed = [Middleware(GZipMiddleware, minimum_size=1)]
+    app = server.Head(Starlette(routes=[Route("/", lambda request: kind(content))], middleware=compressed))
+    asked = [(b"accept", accept), (b"accept-encoding", b"gzip")]
     sent = []
 
     async def receive():
@@ -47,13 +55,32 @@ def links(content_type: str) -> list[str]:
     async def send(message):
         sent.append(message)
 
-    asyncio.run(app({"type": "http", "method": "GET", "path": "/", "headers": [], "query_string": b""}, receive, send))
-    return [value.decode() for name, value in sent[0]["headers"] if name == b"link"]
+    asyncio.run(app({"type": "http", "method": "GET", "path": "/", "headers": asked, "query_string": b""}, receive, send))
+    found: dict[str, list[str]] = {}
+    for name, value in sent[0]["headers"]:
+        found.setdefault(name.decode(), []).append(value.decode())
+    body = b"".join(message.get("body", b"") for message in sent[1:])
+    return found, (gzip.decompress(body) if "content-encoding" in found else body).decode()
 
 
 def test_pages_name_the_files_their_pictures_need_and_nothing_else_does():
-    assert links("text/html") == [files.preload()]
-    assert links("text/plain") == []
+    assert answered(PAGE)[0]["link"] == [files.preload()]
+    assert "link" not in answered(PAGE, "text/plain")[0]
+
+
+def test_a_page_learns_where_the_server_is_before_any_other_script():
+    headers, body = answered(PAGE)
+    tag = files.base_script().decode()
+    assert body == PAGE.replace("<script>1", f"{tag}<script>1")
+    assert headers["content-length"] == [str(len(body.encode()))]
+    assert files.url("base.js") in tag
+
+
+def test_what_is_no_page_passes_as_it_is():
+    assert answered(PAGE, "text/plain")[1] == PAGE
+    assert answered("no script here")[1] == "no script here"
+    headers, body = answered(PAGE, accept=b"*/*")
+    assert (headers["content-encoding"], body) == (["gzip"], PAGE)
 
 
 def test_the_server_answers_for_the_files_and_the_code_of_the_address():

@@ -20,6 +20,7 @@ _FILES = {path.name: path for path in sorted(_ASSETS.glob("*.js"))} | {
     "share.css": _ASSETS / "share.css",
     _PLOTLY: Path(plotly.__file__).parent / "package_data" / "plotly.min.js",
 }
+_BASE = "base.js"  # a script that runs before all others, not a module
 _TYPES = {".js": "text/javascript; charset=utf-8", ".css": "text/css; charset=utf-8"}
 
 
@@ -81,4 +82,9 @@ def preload() -> str:
     Not plotly.js: it would compete with Streamlit's own files, and the first picture does without it.
     """
     kinds = {".js": "modulepreload", ".css": "preload; as=style"}
-    return ", ".join(f"<{url(name)}>; rel={kinds[path.suffix]}" for name, path in _FILES.items() if name != _PLOTLY)
+    return ", ".join(f"<{url(name)}>; rel={kinds[path.suffix]}" for name, path in _FILES.items() if name not in (_PLOTLY, _BASE))
+
+
+def base_script() -> bytes:
+    """The tag by which each page learns where the server is, see assets/base.js."""
+    return f'<script src="{url(_BASE)}" data-base="{base()}"></script>'.encode()
