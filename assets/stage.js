@@ -58,6 +58,7 @@ class Stage {
     this.contrastButton = button(this.tools, "High contrast", () => this.presenter.toggle("contrast"), { title: "H" });
     this.presentButton = button(this.tools, "Present", () => this.presenter.toggle("present"), { title: "P" });
     button(this.tools, "Share", () => openShare(root, { href: location.href, qr: new URL(this.urls.qr, location.origin).href }));
+    this.controls.root.hidden = this.tools.hidden = this.dock.hidden = true; // until there is something to show
     this.onResize = () => this.presenter.on && this.repaint();
     addEventListener("resize", this.onResize);
   }
@@ -206,6 +207,7 @@ class Stage {
     setRich(this.answer, body.answer);
     setText(this.notes, body.notes.join(" "));
     setText(this.status, body.status);
+    this.controls.root.hidden = this.tools.hidden = false;
     this.progress.update(body.progress);
     updateOffers(this.offers, body.offers, this);
     this.controls.update(body, this.settled);

@@ -1,48 +1,19 @@
 """What does weight decay do to a network that memorises?"""
 
-import streamlit as st
-
 from wdviz.experiments import overfitting
-from wdviz.pool import PoolFull
-from wdviz.ui import controls, live, prose, stage
+from wdviz.settings import Settings
+from wdviz.ui import controls, live, page
 from wdviz.ui.scenes import overfitting as scenes
-
-NOTICE = prose.notice("overfitting")
-EMBEDDED = bool(st.context.is_embedded)
+from wdviz.ui.stage import Scene
 
 
-def on_ask(ask: stage.Ask) -> None:
-    live.answer(ask, ["", *(settings for _, settings in NOTICE)])
+def compose(chosen: Settings, _: None) -> Scene:
+    """Both arms, repetition by repetition; recorded where playback was asked for."""
+    following = live.follow(overfitting.pairs(chosen))
+    comparison = overfitting.compare(chosen, following.results)
+    assert comparison is not None  # the first pair is there
+    filmed = live.filmed(overfitting.film_pair(chosen)) if live.wishes().film == live.name_of_film(chosen) else None
+    return scenes.scene(comparison, time_left=following.time_left, test_points=controls.shown("test_points"), filmed=filmed)
 
 
-@st.fragment
-def lab() -> None:
-    """The stage: its controls, the runs they ask for, and their pictures."""
-    chosen, changed = controls.settings()
-    now = live.wishes()
-    if not now.moving:
-        controls.to_address(chosen)
-    try:
-        following = live.follow(overfitting.pairs(chosen))
-        scene = scenes.scene(
-            overfitting.compare(chosen, following.results),
-            notes=(*live.notes_for(chosen), *changed),
-            time_left=following.time_left,
-            moving=now.moving,
-            picked=now.picked,
-            notice=[words for words, _ in NOTICE],
-            shown=controls.all_shown(),
-            embedded=EMBEDDED,
-            filmed=live.filmed(overfitting.film_pair(chosen)) if now.film == live.name_of_film(chosen) else None,
-        )
-    except (ValueError, PoolFull) as error:
-        scene = f"Nothing was trained: {error}."
-    stage.show(scene, key="stage", on_ask=on_ask)
-
-
-if not EMBEDDED:
-    st.title("What does weight decay do to a network that memorises?", anchor=False)
-lab()
-if not EMBEDDED:
-    controls.sidebar(overfitting.SUGGESTED)
-    prose.sections("overfitting", controls.put)
+page.show("overfitting", "What does weight decay do to a network that memorises?", compose)

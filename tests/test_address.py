@@ -120,6 +120,17 @@ OLD_LINKS: list[tuple[str, dict[str, Any]]] = [
     ("present=1&contrast=1&test_points=1&decay=5", {"present": True, "contrast": True, "test_points": True, "decay": 5.0}),
     ("contrast=true&test_points=false", {"contrast": True, "test_points": False}),
     ("tested=1", {"tested": True}),
+    ("image=3&jitter=0.35", {"image": 3, "jitter": 0.35}),
+    (
+        "folds=10&repeats=2&candidates=9&lowest=0.1&highest=20",
+        {"folds": 10, "repeats": 2, "candidates": 9, "lowest": 0.1, "highest": 20.0},
+    ),
+    ("against=independent&side=8&map_seeds=1&reach=0.5", {"against": "independent", "side": 8, "map_seeds": 1, "reach": 0.5}),
+    (
+        "rate_from=0.002&rate_to=0.5&decay_from=0.001&decay_to=20",
+        {"rate_from": 0.002, "rate_to": 0.5, "decay_from": 0.001, "decay_to": 20.0},
+    ),
+    ("decay_kind=independent&decay=0.05", {"decay_kind": "independent", "decay": 0.05}),
 ]
 
 
@@ -128,12 +139,13 @@ def test_an_old_link_means_what_it_has_always_meant(query: str, means: dict[str,
     chosen, notes, state = visit(query)
     assert notes == []
     assert chosen == Settings(**{name: given for name, given in means.items() if name in SPECS})
-    assert {name: state[name] for name in address.SHOWN} == {name: means.get(name, False) for name in address.SHOWN}
+    others = [name for name in address.DEFAULTS if name not in SPECS]
+    assert {name: state[name] for name in others} == {name: means.get(name, address.DEFAULTS[name]) for name in others}
     assert {name: type(state[name]) for name in means} == {name: type(given) for name, given in means.items()}
 
 
 def test_there_is_an_old_link_for_each_setting_and_data_set():
-    assert {name for _, means in OLD_LINKS for name in means} == {*SPECS, *address.SHOWN}
+    assert {name for _, means in OLD_LINKS for name in means} == set(address.DEFAULTS)
     assert {means["dataset"] for _, means in OLD_LINKS if "dataset" in means} == set(DATASETS)
 
 

@@ -500,7 +500,7 @@ def test_a_switch_that_was_never_reached_is_not_drawn(real):
 @given(st.lists(st.floats(-0.5, 1.5) | st.just(math.nan), max_size=4))
 def test_end_labels_stay_inside_apart_and_in_order(ends):
     draft = Draft()
-    curves._label_ends(draft, [(str(i), "with", y) for i, y in enumerate(ends)], (0.0, 1.0))
+    curves.label_ends(draft, [(str(i), "with", y) for i, y in enumerate(ends)], (0.0, 1.0))
     labels = layout(draft.figure()).annotations
     assert sorted(int(a.text) for a in labels) == [i for i, y in enumerate(ends) if math.isfinite(y)]
     places = np.array([a.y for a in labels])
@@ -517,7 +517,7 @@ def test_end_labels_stay_inside_apart_and_in_order(ends):
 
 def test_a_label_that_is_in_nobodys_way_stays_at_its_line():
     draft = Draft()
-    curves._label_ends(draft, [(text, "with", y) for text, y in (("a", 0.0), ("b", 0.98), ("c", 0.99), ("d", 1.0))], (0.0, 1.0))
+    curves.label_ends(draft, [(text, "with", y) for text, y in (("a", 0.0), ("b", 0.98), ("c", 0.99), ("d", 1.0))], (0.0, 1.0))
     assert [a.y for a in layout(draft.figure()).annotations] == pytest.approx([0.0, 0.83, 0.915, 1.0])
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from tests.test_figures import KINDS, trace
 from tests.test_runs import same
-from wdviz import datasets, runs
+from wdviz import datasets
 from wdviz.experiments import overfitting
 from wdviz.experiments.overfitting import Comparison
 from wdviz.figures import decision, palette, weights

@@ -131,34 +131,14 @@ def test_regression_speaks_of_r2():
 # --- what stands beside the panels ------------------------------------------------------------------------------------------------
 
 
-def test_more_is_asked_for_until_all_seeds_are_there_but_not_while_the_hand_moves():
+def test_more_is_asked_for_until_all_seeds_are_there():
     first = comparison([made()], [made()], Settings(seeds=2))
     assert overfitting_scene.scene(first).more is True
     assert overfitting_scene.scene(first, time_left=", 3 s left").status == "1 seed of 2, 3 s left"
-    assert overfitting_scene.scene(first, moving=True).more is False
     both = overfitting_scene.scene(comparison([made()] * 2, [made()] * 2, Settings(seeds=2)))
     assert (both.more, both.status) == (False, "")
     assert both.result != overfitting_scene.scene(first).result
     assert both.film == overfitting_scene.scene(first).film
-
-
-def test_views_are_left_out_until_all_repetitions_are_there():
-    first, picked = comparison([made()], [made()], Settings(seeds=2)), {"curves": "accuracy"}
-    whole = comparison([made()], [made()], Settings(seeds=1))
-    assert overfitting_scene.scene(first, picked=picked).only == picked
-    assert overfitting_scene.scene(first).only == {}
-    assert overfitting_scene.scene(whole, picked=picked).only is None
-    assert overfitting_scene.scene(whole, moving=True, picked=picked).only == picked
-
-
-def test_what_is_passed_on_is_passed_on():
-    scene = overfitting_scene.scene(
-        comparison([made()], [made()]), notes=["One."], notice=["Too much"], shown={"test_points": True, "present": False}, embedded=True
-    )
-    assert scene.notes == ("One.",)
-    assert scene.notice == ("The page as it opens", "Too much")
-    assert scene.shown == {"test_points": True, "present": False}
-    assert scene.embedded is True
 
 
 def test_labels_of_one_class_are_noted():
@@ -172,11 +152,11 @@ def test_labels_of_one_class_are_noted():
 def test_test_points_are_drawn_where_they_are_asked_for():
     c = comparison([made()], [made()])
 
-    def traces(shown: dict[str, bool]) -> int:
-        figure: Any = overfitting_scene.scene(c, shown=shown).panels[0].views[0].draw()
+    def traces(test_points: bool) -> int:
+        figure: Any = overfitting_scene.scene(c, test_points=test_points).panels[0].views[0].draw()
         return len(figure.data)
 
-    assert traces({"test_points": True}) > traces({"test_points": False}) == traces({})
+    assert traces(True) > traces(False)
 
 
 # --- sliders and switch -----------------------------------------------------------------------------------------------------------
@@ -231,7 +211,9 @@ def test_a_switch_is_told_and_drawn_at_its_step():
 
 
 def points(**changes: Any) -> Points:
-    return overfitting_scene.scene(comparison([made()], [made()], Settings(**changes))).points
+    found = overfitting_scene.scene(comparison([made()], [made()], Settings(**changes))).points
+    assert found is not None
+    return found
 
 
 def test_points_are_those_of_the_training_each_with_its_name():
@@ -307,7 +289,7 @@ class Line:
 def line(default: Comparison) -> Line:
     """A browser that shows the default page with all its seeds."""
     opened = Line()
-    opened.paint(overfitting_scene.scene(replace_seeds(default, 1)))
+    opened.paint(replace(overfitting_scene.scene(replace_seeds(default, 1)), only={}))
     opened.paint(overfitting_scene.scene(default))
     return opened
 
@@ -326,7 +308,7 @@ def line(default: Comparison) -> Line:
 )
 def test_a_change_of_the_default_page_travels_in_few_bytes(changes: dict[str, Any], line: Line):
     changed = compared(replace(Settings(), **changes))
-    first = line.paint(overfitting_scene.scene(replace_seeds(changed, 1)))
+    first = line.paint(replace(overfitting_scene.scene(replace_seeds(changed, 1)), only={}))
     rest = line.paint(overfitting_scene.scene(changed))
     assert first + rest < MOST_A_CHANGE, (first, rest)
 
@@ -334,7 +316,7 @@ def test_a_change_of_the_default_page_travels_in_few_bytes(changes: dict[str, An
 def test_an_update_while_the_hand_moves_is_smaller_than_one_with_all_views(line: Line):
     changed = replace_seeds(compared(Settings(decay=0.3)), 1)
     picked = {"without": "answers", "with": "answers", "curves": "loss", "weights": "layer 1", "norms": "layer 1"}
-    moving = line.paint(overfitting_scene.scene(changed, moving=True, picked=picked))
+    moving = line.paint(replace(overfitting_scene.scene(changed), only=picked))
     assert moving < len(encode(overfitting_scene.scene(changed))) / 2
     assert moving < MOST_A_CHANGE / 2
 

@@ -378,8 +378,8 @@ def test_no_amount_compiles_anything():
     tour: list[dict[str, Any]] = [
         {"decay": 0}, {"decay": 2}, {"decay": 0.25}, *({"decay_on": decay_on} for decay_on in DECAY_ON), {"learning_rate": 1},
         {"learning_rate": 0.005}, {"momentum": 0}, {"momentum": 0.5}, {"steps": 10}, {"steps": 400}, {"dropout": 0}, {"dropout": 0.6},
-        {"switch_at": 30}, {"switch_at": 10, "decay_after": 2.0},
-        {"first_rate": 0.1}, {"l1": 0}, {"l1": 0.5}, {"input_noise": 0}, {"input_noise": 1.5}, {"label_smoothing": 0}, {"label_smoothing": 0.5},
+        {"switch_at": 30}, {"switch_at": 10, "decay_after": 2.0}, {"first_rate": 0.1},
+        {"l1": 0}, {"l1": 0.5}, {"input_noise": 0}, {"input_noise": 1.5}, {"label_smoothing": 0}, {"label_smoothing": 0.5},
         {"patience": 10}, {"patience": 5000}, {"seed": 1}, {"seed": 9999}, {"decay": np.float32(0.5)}, {"steps": np.int64(20)},
     ]  # fmt: skip
     assert {name for amounts in tour for name in amounts} == set(Hyperparameters.__dataclass_fields__)

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 from wdviz.settings import DECAYS, LEARNING_RATES, SPECS, Checked, Choice, Number, Settings, of, specs
 
+REACHED = (0.01, 0.02, 0.05, *(i / 20 for i in range(2, 15)), 0.8, 0.9, 1.0, 1.5, 2.0, 3.0, 5.0)
+
 
 @dataclass(frozen=True)
 class Probe(Checked):
@@ -25,8 +27,8 @@ class Search(Checked):
 
     folds: int = of(Number("Folds", "The training points are cut into so many parts; each is held out once.", "Search", 2, 20, 1), 5)
     repeats: int = of(Number("Repeats", "How often the folds are drawn anew.", "Search", 1, 10, 1), 1)
-    candidates: int = of(Number("Decays tried", "How many values, evenly spaced on a logarithmic scale.", "Search", 1, 25, 1), 11)
-    lowest: float = of(Number("Lowest decay", "The grid starts here.", "Search", DECAYS[1], DECAYS[-1], grid=DECAYS[1:]), 0.01)
+    candidates: int = of(Number("Decays tried", "How many values, evenly spaced on a logarithmic scale, beside 0.", "Search", 1, 25, 1), 12)
+    lowest: float = of(Number("Lowest decay", "The grid starts here.", "Search", DECAYS[1], DECAYS[-1], grid=DECAYS[1:]), 0.05)
     highest: float = of(Number("Highest decay", "The grid ends here.", "Search", DECAYS[1], DECAYS[-1], grid=DECAYS[1:]), 50.0)
 
 
@@ -44,22 +46,16 @@ class Landscape(Checked):
         ),
         "coupled",
     )
-    side: int = of(Number("Values a side", "So many learning rates and so many decays.", "Maps", 2, 20, 1), 12)
-    map_seeds: int = of(Number("Seeds a cell", "How often each cell is trained; the maps show the median.", "Maps", 1, 10, 1), 3)
-    rate_from: float = of(Number("Lowest learning rate", "", "Maps", 1e-4, 10, grid=LEARNING_RATES), 0.001)
-    rate_to: float = of(Number("Highest learning rate", "", "Maps", 1e-4, 10, grid=LEARNING_RATES), 1.0)
-    decay_from: float = of(Number("Lowest decay of the maps", "", "Maps", DECAYS[1], DECAYS[-1], grid=DECAYS[1:]), 0.01)
-    decay_to: float = of(Number("Highest decay of the maps", "", "Maps", DECAYS[1], DECAYS[-1], grid=DECAYS[1:]), 50.0)
+    side: int = of(Number("Values a side", "So many learning rates and so many decays, no decay among them.", "Maps", 3, 16, 1), 12)
+    map_seeds: int = of(Number("Seeds a cell", "How often each cell is trained; the maps show the median.", "Maps", 1, 8, 1), 3)
+    rate_from: float = of(Number("Lowest learning rate", "The maps' left edge.", "Maps", 1e-4, 10, grid=LEARNING_RATES), 0.001)
+    rate_to: float = of(Number("Highest learning rate", "The maps' right edge.", "Maps", 1e-4, 10, grid=LEARNING_RATES), 0.3)
+    decay_from: float = of(
+        Number("Lowest decay of the maps", "The row above that of no decay.", "Maps", DECAYS[1], DECAYS[-1], grid=DECAYS[1:]), 0.0005
+    )
+    decay_to: float = of(Number("Highest decay of the maps", "The maps' top edge.", "Maps", DECAYS[1], DECAYS[-1], grid=DECAYS[1:]), 50.0)
     reach: float = of(
-        Number(
-            "Loss to reach",
-            "Counted are the steps until the median loss is first as low as this.",
-            "Speed",
-            0.01,
-            5,
-            grid=(0.01, 0.02, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5, 0.55, 0.6, 0.65, 0.7, 0.8, 0.9, 1.0, 1.5, 2.0, 3.0, 5.0),
-        ),
-        0.4,
+        Number("Loss to reach", "Counted are the steps until the loss is first as low as this.", "Speed", 0.01, 5, grid=REACHED), 0.2
     )
 
 

@@ -1,4 +1,4 @@
-"""Measure speed: `python -m tests.benchmarks [kernel|page|all]`."""
+"""Measure speed: `python -m tests.benchmarks [kernel|sweep|page|all]`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ os.environ.setdefault("WDVIZ_CACHE", str(Path(__file__).parents[2] / ".cache" / 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description="Measure speed.")
-    parser.add_argument("part", nargs="?", default="all", choices=("kernel", "page", "all"), help="what to measure (default: all)")
+    parser.add_argument("part", nargs="?", default="all", choices=("kernel", "sweep", "page", "all"), help="what to measure (default: all)")
     part = parser.parse_args().part
     started = time.monotonic()
     print(f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f} at the start. On a busy machine only ratios can be trusted.")
@@ -22,6 +22,10 @@ def main() -> None:
         from tests.benchmarks import kernel
 
         kernel.main()
+    if part in ("sweep", "all"):
+        from tests.benchmarks import sweep
+
+        sweep.main()
     if part in ("page", "all"):
         from tests.benchmarks import page
 

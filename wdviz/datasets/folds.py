@@ -19,10 +19,16 @@ def check_folds(split: Split, count: int) -> None:
         return
     sizes = np.bincount(split.y_train[: split.n_train], minlength=split.outputs)
     smallest = int(np.argmin(np.where(sizes > 0, sizes, split.n_train + 1)))
-    if count > sizes[smallest]:
+    size, name = int(sizes[smallest]), split.classes[smallest]
+    if size < 2:
         raise ValueError(
-            f"folds is {count}, but there are only {sizes[smallest]} training points labelled {split.classes[smallest]!r} and each fold "
-            f"needs one: use {sizes[smallest]} folds at most, or more training points"
+            f"only {size} training point is labelled {name!r}, so no cross-validation is possible: take more training points, or fewer "
+            "flipped labels"
+        )
+    if count > size:
+        raise ValueError(
+            f"folds is {count}, but only {size} training points are labelled {name!r} and each fold needs one: use {size} folds at most, "
+            "or more training points"
         )
 
 

@@ -79,9 +79,9 @@ def film_pair(settings: Settings) -> tuple[Run, Run]:
     return _both(settings, settings.seed, film=True)
 
 
-def _both(settings: Settings, seed: int, **carry: bool) -> tuple[Run, Run]:
+def _both(settings: Settings, seed: int, *, pictures: bool = False, film: bool = False) -> tuple[Run, Run]:
     without = replace(settings, decay=0.0, switch_at=0, decay_after=0.0)
-    return Run.of(without, seed, **carry), Run.of(settings, seed, **carry)
+    return Run.of(without, seed, pictures=pictures, film=film), Run.of(settings, seed, pictures=pictures, film=film)
 
 
 def pairs(settings: Settings) -> list[tuple[Run, Run]]:
@@ -112,20 +112,20 @@ def label_entropy(split: datasets.Split) -> float:
     return float(np.sum(share * np.log(1 / np.where(share > 0, share, 1))))
 
 
-def verdict(arm: Arm, split: datasets.Split) -> Verdict:
-    """Too little, about right or too much, by the medians over the seeds."""
+def verdict(arm: Arm, split: datasets.Split, *, on: str = "test") -> Verdict:
+    """Too little, about right or too much, by the medians over the seeds; `on` names the data held against the training data."""
     if arm.diverged:
         return Verdict("diverged", "diverged: the weights grew beyond all bounds", "losses or weights are no longer finite numbers")
     if split.task == "regression":
-        train, test = (arm.spread(lambda h, s=s: h.score(s)).median for s in ("train", "test"))
-        nothing, memorises = train < R2_NOTHING, train - test > R2_GAP
-        low, high = f"training R2 is below {R2_NOTHING}", f"training R2 is {{}} {R2_GAP} above the test R2"
+        train, held = (arm.spread(lambda h, s=s: h.score(s)).median for s in ("train", on))
+        nothing, memorises = train < R2_NOTHING, train - held > R2_GAP
+        low, high = f"training R2 is below {R2_NOTHING}", f"training R2 is {{}} {R2_GAP} above the {on} R2"
     else:
         ceiling, margin = label_entropy(split), MEMORISES_GAP * math.log(split.outputs)
         nothing = arm.spread(lambda h: h.loss("train")).median >= NOTHING * ceiling
-        memorises = arm.spread(lambda h: h.gap).median > margin
+        memorises = arm.spread(lambda h: h.loss(on) - h.loss("train")).median > margin
         low = f"training loss is at least {100 * NOTHING:.0f} % of {ceiling:.2f}, that of always guessing the class shares"
-        high = f"test loss is {{}} {margin:.2f} above the training loss"
+        high = f"{on} loss is {{}} {margin:.2f} above the training loss"
     if nothing:
         why = "the pull to zero wins" if arm.decay > 0 else "no better than a guess that ignores the input"
         return Verdict("learns nothing", f"learns nothing: {why}", low)

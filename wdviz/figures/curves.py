@@ -31,7 +31,7 @@ def losses(arms: Sequence[Arm], *, unit: str = "nats", switch: Switch | None = N
     low = max(LOSS_FLOOR, float(np.nanmin(first.losses["train"])) / 1.5)
     high = float(np.nanmax(np.r_[first.losses["test"], first.losses["train"]])) * 2
     span = (math.log10(min(low, 0.05)), math.log10(max(high, 1.0) if math.isfinite(high) else 10.0))
-    _label_ends(fig, ends, span)
+    label_ends(fig, ends, span)
     fig.update_yaxes(title=f"loss ({unit}, log)", type="log", range=span, dtick=1)
     return _over_training(fig, "Loss on training and on new data", arms, switch)
 
@@ -45,7 +45,7 @@ def scores(arms: Sequence[Arm], *, name: str, switch: Switch | None = None) -> g
             end = _add_seeds(fig, arm, lambda h, s=split: h.scores[s], split, f"{split} {name}")
             ends.append((f"{split}, {arm.name}", arm.name, end))
     span = (0.0, 1.03) if name == "accuracy" else (-0.5, 1.05)
-    _label_ends(fig, ends, span)
+    label_ends(fig, ends, span)
     fig.update_yaxes(title=name, range=span, tickformat=".0%" if name == "accuracy" else ".1f")
     return _over_training(fig, f"{name[0].upper()}{name[1:]} on training and on new data", arms, switch)
 
@@ -118,7 +118,7 @@ def norms(arms: Sequence[Arm], layer: int, *, pure_shrink: bool, switch: Switch 
     reference = arms[0].histories[0].norms[:, layer]
     reference = reference[np.isfinite(reference)]
     top = float(reference.max()) * 1.2 or 1.0 if reference.size else 1.0
-    _label_ends(fig, ends, (0.0, top))
+    label_ends(fig, ends, (0.0, top))
     fig.update_yaxes(title="norm of the weights", range=[0, top])
     return _over_training(fig, "Norm of a layer's weights", arms, switch, nticks=4)
 
@@ -158,7 +158,7 @@ def _add_seeds(fig: Draft, arm: Arm, curve: Curve, split: str, what: str) -> flo
     return float(finite[-1]) if finite.size else math.nan
 
 
-def _label_ends(fig: Draft, ends: list[tuple[str, str, float]], span: tuple[float, float]) -> None:
+def label_ends(fig: Draft, ends: list[tuple[str, str, float]], span: tuple[float, float]) -> None:
     """Name the lines beside their last points, in the margin, moved apart where they would overlap."""
     low, high = span
     placed = sorted((min(max((y - low) / (high - low), 0), 1), text, arm) for text, arm, y in ends if math.isfinite(y))

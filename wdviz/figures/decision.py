@@ -58,8 +58,8 @@ def decision(arm: Arm, split: Split, plane: Plane, *, test_points: bool = False)
     else:
         _add_map(fig, arm, split, plane)
     if test_points:
-        _add_points(fig, split, plane, "test")
-    _add_points(fig, split, plane, "train")
+        add_points(fig, split, plane, "test")
+    add_points(fig, split, plane, "train")
     # Names as short as digits would otherwise stand in two wide columns.
     many: dict[str, object] = {"entrywidth": 42, "entrywidthmode": "pixels"} if len(split.classes) > 4 else {}
     fig.update_layout(
@@ -106,7 +106,8 @@ def _add_map(fig: Draft, arm: Arm, split: Split, plane: Plane) -> None:
     )
 
 
-def _add_points(fig: Draft, split: Split, plane: Plane, which: str) -> None:
+def add_points(fig: Draft, split: Split, plane: Plane, which: str) -> None:
+    """Training or test points (`which`), each class with its colour and mark; flipped labels carry a ring."""
     train = which == "train"
     points = plane.points if train else plane.test_points
     labels = split.y_train[: split.n_train] if train else split.y_test

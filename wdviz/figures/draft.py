@@ -27,6 +27,9 @@ class Draft:
     def add_heatmap(self, **trace: Any) -> None:
         self._add("heatmap", trace)
 
+    def add_contour(self, **trace: Any) -> None:
+        self._add("contour", trace)
+
     def add_annotation(self, **annotation: Any) -> None:
         self.layout["annotations"].append(annotation)
 

@@ -20,6 +20,7 @@ from wdviz.settings import Choice, Number, Several, Text
 SETTINGS: dict[str, Any] = {name: value for table in TABLES for name, value in asdict(table()).items()}
 SHOWN = {"present": False, "contrast": False, "test_points": False, "tested": False}  # options of the view, not of the experiment
 DEFAULTS: dict[str, Any] = SETTINGS | SHOWN
+START = SETTINGS | {"tested": False}  # what "Reset" and each thing to notice begin from; how the page is shown stays
 LONGEST = 200  # characters of one value that are looked at
 LONGEST_TEXT = 16_000  # characters of edits that are taken: more than 500 points need
 

@@ -2,5 +2,7 @@
 
 PAGES = {
     "overfitting": "What it does",
+    "sensitivity": "Why it helps",
     "tuning": "How to choose it",
+    "learning-rate": "Learning rate",
 }

@@ -14,6 +14,7 @@ from wdviz.settings import SPECS, Checked, Choice, Number, Settings, Several, sp
 from wdviz.ui import address
 
 Plan = TypeVar("Plan", bound=Checked)
+_OPENED = "_opened"  # in the session: that for which the test set was opened
 
 # Behind "More": what one seldom touches. What is on neither list belongs to the stage.
 SHOWN = {
@@ -41,11 +42,12 @@ def sidebar(suggested: Mapping[str, Mapping[str, Any]], plan: type[Checked] | No
     """
     with st.sidebar:
         left, right = st.columns(2)
-        left.button("Reset", on_click=put, args=(address.SETTINGS,), help="All settings back to the start.", width="stretch")
+        left.button("Reset", on_click=put, args=(address.START,), help="All settings back to the start.", width="stretch")
         right.button("New seed", on_click=_next_seed, help="Other data, start and batches.", width="stretch")
         own: dict[str, list[str]] = {}
         for name, spec in specs(plan).items() if plan else ():
-            own.setdefault(spec.group, []).append(name)
+            if name in IN_SIDEBAR:
+                own.setdefault(spec.group, []).append(name)
         for group, names in own.items():
             st.subheader(group, anchor=False)
             for name in names:
@@ -80,6 +82,17 @@ def put(values: Mapping[str, Any]) -> None:
     """Set controls from a callback; the address follows."""
     for name, value in values.items():
         st.session_state[name] = value
+    if "tested" in values:
+        st.session_state[_OPENED] = None
+
+
+def opened(what: Any) -> bool:
+    """Whether the test set may be looked at: the visitor asked for it, and `what` is tested is still the same; else it is sealed again."""
+    known = st.session_state.get(_OPENED)
+    if shown("tested") and known is not None and known != what:
+        st.session_state["tested"] = False
+    st.session_state[_OPENED] = what if shown("tested") else None
+    return shown("tested")
 
 
 def put_texts(texts: Mapping[str, str]) -> list[str]:
@@ -87,7 +100,7 @@ def put_texts(texts: Mapping[str, str]) -> list[str]:
     notes: list[str] = []
     for name, text in texts.items():
         try:
-            st.session_state[name] = address.allowed(name, address.value(name, [text]), notes)
+            put({name: address.allowed(name, address.value(name, [text]), notes)})
         except ValueError as error:
             notes.append(f"{error}. Nothing was changed.")
     return notes

@@ -58,7 +58,7 @@ def answer(ask: Ask, notice: Sequence[str]) -> None:
     if notes := controls.put_texts(ask.put):
         _say(notes)
     if ask.notice is not None and 0 <= ask.notice < len(notice):
-        controls.put(address.SETTINGS | address.parse(notice[ask.notice]))
+        controls.put(address.START | address.parse(notice[ask.notice]))
     if ask.notice is not None or ask.put.keys() & {"present", *controls.IN_SIDEBAR}:
         st.rerun()  # the whole page: the sidebar and its controls must follow
 
@@ -85,6 +85,7 @@ class Following:
     total: int
     seconds_left: float | None
     stopped: bool = False
+    what: str = "trainings"  # what the jobs are called
 
     @property
     def done(self) -> bool:
@@ -107,11 +108,11 @@ class Following:
         """For the stage; None when all is done."""
         if self.done:
             return None
-        said = f"{len(self.results)} of {self.total} trainings"
+        said = f"{len(self.results)} of {self.total} {self.what}"
         return Progress(len(self.results), self.total, f"{said}, stopped" if self.stopped else said + self.time_left, self.stopped)
 
 
-def follow(groups: Sequence[Sequence[Job]], *, finely: bool = False) -> Following:
+def follow(groups: Sequence[Sequence[Job]], *, finely: bool = False, what: str = "trainings") -> Following:
     """Start jobs and wait for some of them; at least the first group is whole.
 
     A first call starts the first group alone, so that nothing competes with the first picture. Each further call with the same jobs
@@ -120,6 +121,7 @@ def follow(groups: Sequence[Sequence[Job]], *, finely: bool = False) -> Followin
 
     Arguments:
         finely: a page that can show part of a group; then no call waits much longer than `LONGEST_S` for a whole one.
+        what: the jobs as they are called in words.
 
     Raises:
         PoolFull: if too many jobs of all visitors wait already.
@@ -150,7 +152,7 @@ def follow(groups: Sequence[Sequence[Job]], *, finely: bool = False) -> Followin
             break
         sweep.wait(max(left, 0) if enough else LONGEST_S if finely else None)
     st.session_state["_shown"] = whole, len(results)
-    return Following(results, total, sweep.seconds_left, now.stopped)
+    return Following(results, total, sweep.seconds_left, now.stopped, what)
 
 
 def filmed(wanted: Sequence[Run]) -> dict[Run, History]:

@@ -1,4 +1,4 @@
-"""A page's words from assets/text/<page>.md: things to notice that set the controls, then why, then the small print."""
+"""A page's words from assets/text/<page>.md: things to notice that set the controls, then why, then the small print; keys for all."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ def notice(page: str) -> list[tuple[str, str]]:
 
 
 def sections(page: str, put: Callable[[Mapping[str, Any]], None]) -> None:
-    """The `# Notice` section as buttons that set all controls, every other section as an expander, closed."""
+    """The `# Notice` section as buttons that set all controls, every other section as an expander, closed, and that on keys and links."""
     with st.container(key="notice", horizontal=True, vertical_alignment="center"):
         st.markdown("Notice:", width="content")
         for words, settings in notice(page):
             # From the start, since what a button says need not hold under other settings; the browser's back button leads back.
-            st.button(words, type="tertiary", on_click=put, args=(address.SETTINGS | address.parse(settings),))
-    for title, text in _read(page).items():
+            st.button(words, type="tertiary", on_click=put, args=(address.START | address.parse(settings),))
+    for title, text in (_read(page) | _read("keys")).items():
         if title != "Notice":
             _expander(title, text)
 

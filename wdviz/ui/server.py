@@ -6,7 +6,8 @@ import asyncio
 import gc
 import socket
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from concurrent.futures import CancelledError
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,11 @@ from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from wdviz import runs
+from wdviz.experiments import sensitivity
+from wdviz.plans import Landscape, Probe, Search
 from wdviz.settings import Settings
 from wdviz.ui import files, share
+from wdviz.ui.scenes import learning_rate, tuning
 
 ROUTER = Path(__file__).with_name("router.py")
 
@@ -74,16 +78,33 @@ middleware = [Middleware(Head)]
 
 @asynccontextmanager
 async def lifespan(app: Any) -> AsyncIterator[None]:
-    """Compile the default programs, then take what start-up left out of the garbage collector's sight.
-
-    Without the freeze each collection walks all of JAX's and Plotly's objects: about 0.1 s.
-    """
+    """Compile what the first page needs, then listen; what the other pages need follows while the first visitors are served."""
     _send_at_once()
     await asyncio.to_thread(runs.warm_up, [Settings()])
+    _freeze()
+    others = asyncio.create_task(asyncio.to_thread(_warm_up_others))
+    others.add_done_callback(lambda task: task.cancelled() or task.exception() or _freeze())
+    yield
+    others.cancel()
+    runs.pool().shutdown(wait=False, cancel_futures=True)
+
+
+def _freeze() -> None:
+    """Take what start-up left out of the garbage collector's sight: else each collection walks all of JAX's and Plotly's objects, 0.1 s."""
     gc.collect()
     gc.freeze()
-    yield
-    runs.pool().shutdown(wait=False, cancel_futures=True)
+
+
+def _warm_up_others() -> None:
+    """Run the first job of each group of the other pages at their defaults, one after the other: each program is then compiled."""
+    chosen = Settings()
+    groups = [
+        *sensitivity.groups(chosen, Probe()),
+        *tuning.groups(chosen, Search(), tested=False),
+        *learning_rate.groups(chosen, Landscape()),
+    ]
+    with suppress(CancelledError):  # the server stops
+        runs.sweep([group[0] for group in groups], session="warm-up").wait_all()
 
 
 def _send_at_once() -> None:

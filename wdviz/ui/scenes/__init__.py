@@ -1,15 +1,16 @@
 """What each page shows on its stage: results in, a `Scene` out. One module a page, `common` for what they share.
 
-How a page is put together (pages/overfitting.py is the pattern):
+How a page is put together (pages/tuning.py is the pattern):
 
 - `live.follow(groups, finely=True)` gives a `Following`: `.results`, `.done`, `.more`, `.progress`, `.total`; pass `finely` where
   `summarise` can use a part of a group. `groups` of a page are cached (`lru_cache(maxsize=32)`) by what bears on them, so that one
   rerun after the other meets the same job objects: building hundreds of runs takes longer than looking them up.
-- `controls.settings()` and `controls.plan(Table)` give what the controls say, with notes; `controls.sidebar(suggested, Table)` draws
-  them. `controls.shown(name)` is a view option, such as `tested`: the test set has been opened.
+- `page.show` does what all pages do alike, around `compose(settings, plan)`, which gives the scene. It adds the notes, the things to
+  notice and the view options, and leaves out views that are not on the screen while there is more to come.
+- `controls.shown(name)` is a view option; `controls.opened(what)` whether the test set may be looked at.
 - A scene of a long sweep has `progress=following.progress`, `more=following.more`, no `status`; `film` and `points` stay empty
   without playback and without points to edit; `result=live.name_of(...)` must change with every new result, since the browser asks for
-  more only after it has painted something new; `only=picked or {}` while there is more, None at the end.
+  more only after it has painted something new.
 - `common.slider` works for every number of every table; `Offer` is a button that puts settings; a figure whose layout has `meta.put`
   can be clicked (see `wdviz.ui.stage`). A heat map without `meta.kind == "decision"` is drawn by plotly.js; its z is 2-D float32.
 - ValueError and PoolFull become a text in place of the scene; the last picture stays.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 
@@ -22,48 +22,30 @@ from wdviz.ui.stage import Panel, Points, Reel, Scene, Slider, Stat, View
 from wdviz.ui.words import answer, between, decays, number, percent, seeds, shrink, spoken_decay, switches
 
 
-def scene(
-    comparison: Comparison | None,
-    *,
-    notes: Sequence[str] = (),
-    time_left: str = "",
-    moving: bool = False,
-    picked: Mapping[str, str] | None = None,
-    notice: Sequence[str] = (),
-    shown: Mapping[str, bool] | None = None,
-    embedded: bool = False,
-    filmed: Mapping[Run, History] | None = None,
-) -> Scene:
+def scene(comparison: Comparison, *, time_left: str = "", test_points: bool = False, filmed: Mapping[Run, History] | None = None) -> Scene:
     """Both arms' pictures, the curves, weights and norms under them, and all that the stage says and offers beside them.
 
     Arguments:
-        moving: a hand is on a control, so only the first repetition is there and no other is under way.
-        picked: for each panel the view that is on the screen; the others are left out until all repetitions are there.
         filmed: the runs of `film_pair`, where playback was asked for.
     """
-    assert comparison is not None
-    chosen, shown = comparison.settings, shown or {}
+    chosen = comparison.settings
     done = len(comparison.without.histories)
     waiting = done < chosen.seeds
     one_class = "All training labels are of one class: there is nothing to tell apart. Use more points or another seed."
     return Scene(
-        panels=_panels(comparison, test_points=shown.get("test_points", False)),
+        panels=_panels(comparison, test_points=test_points),
         result=live.name_of(chosen, done),
         film=live.name_of_film(chosen),
         steps=chosen.steps,
         answer=answer(comparison),
         status=f"{seeds(done)} of {chosen.seeds}{time_left}" if waiting else "",
-        more=waiting and not moving,
+        more=waiting,
         sliders=_sliders(chosen),
         readout=shrink(chosen),
-        notes=(*notes, *([one_class] if comparison.split.one_class else [])),
+        notes=(one_class,) if comparison.split.one_class else (),
         switch=f"decay {chosen.decay_after:g} from step {chosen.switch_at}" if _switch_set(chosen) else "",
         switch_to="0" if chosen.decay > 0 else f"{Settings().decay:g}",
         points=_points(comparison),
-        notice=("The page as it opens", *notice),
-        shown=shown,
-        embedded=embedded,
-        only=picked or {} if moving or waiting else None,
         reel=_reel(comparison, filmed) if filmed else None,
     )
 

@@ -1,0 +1,19 @@
+"""Why do smaller weights help?"""
+
+from wdviz.experiments import sensitivity
+from wdviz.plans import Probe
+from wdviz.settings import Settings
+from wdviz.ui import live, page
+from wdviz.ui.scenes import sensitivity as scenes
+from wdviz.ui.stage import Scene
+
+
+def compose(chosen: Settings, plan: Probe) -> Scene:
+    """Measurement by measurement, both arms' first."""
+    following = live.follow(sensitivity.groups(chosen, plan), finely=True, what="measurements")
+    found = sensitivity.summarise(chosen, plan, following.results)
+    assert found is not None  # the first group is there
+    return scenes.scene(found, following)
+
+
+page.show("sensitivity", "Why do smaller weights help?", compose, Probe)
