@@ -9,7 +9,7 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from tests.test_wire import read
+from tests.apps import scene
 from wdviz.plans import Search
 from wdviz.settings import Settings
 from wdviz.ui import address, controls, live
@@ -48,11 +48,6 @@ def opened(**query: str) -> AppTest:
     app.run()
     assert not app.exception
     return app
-
-
-def scene(app: AppTest) -> dict[str, Any]:
-    (component,) = app.get("bidi_component")
-    return read(component.proto.bytes)
 
 
 def ask(app: AppTest, **asked: Any) -> AppTest:

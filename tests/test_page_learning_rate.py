@@ -11,40 +11,27 @@ import plotly.graph_objects as go
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from tests.apps import open_page, put, scene, settled
 from tests.helpers import count_compilations
 from tests.test_experiments import made
 from tests.test_learning_rate import map_of
-from tests.test_pages import put, scene
 from wdviz import runs
 from wdviz.experiments import learning_rate
 from wdviz.experiments.learning_rate import Trend
 from wdviz.plans import Landscape
 from wdviz.runs import Run
 from wdviz.settings import Settings
-from wdviz.ui import address, prose, server
+from wdviz.ui import address, prose
 from wdviz.ui.live import Following
 from wdviz.ui.scenes import learning_rate as scenes
 from wdviz.ui.stage import Panel, Scene
 
-TIMEOUT = 120
 SMALL = {"side": 3, "map_seeds": 1, "steps": 60}
 CHOSEN, PLAN = Settings(steps=60), Landscape(side=4, map_seeds=2)
 
 
 def opened(**values: Any) -> AppTest:
-    app = AppTest.from_file(str(server.ROUTER.parents[2] / "pages" / "learning_rate.py"), default_timeout=TIMEOUT)
-    for name, value in (address.DEFAULTS | SMALL | values).items():  # as the router does
-        app.session_state[name] = value
-    app.run()
-    assert not app.exception
-    return app
-
-
-def settled(app: AppTest) -> dict[str, Any]:
-    while scene(app)["more"]:
-        app.run()
-        assert not app.exception
-    return scene(app)
+    return open_page("learning_rate", **(SMALL | values))
 
 
 # --- the page ---------------------------------------------------------------------------------------------------------------------

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from tests.apps import open_page, put, scene, settled
 from tests.helpers import count_compilations
-from tests.test_pages import put, scene
 from tests.test_sensitivity import measured
 from wdviz import datasets, runs
 from wdviz.experiments import sensitivity
@@ -18,11 +18,10 @@ from wdviz.experiments.sensitivity import Sensitivity
 from wdviz.measured import Probes, Rescaled
 from wdviz.plans import Probe
 from wdviz.settings import Settings
-from wdviz.ui import address, prose, server
+from wdviz.ui import address, prose
 from wdviz.ui.live import Following
 from wdviz.ui.scenes import sensitivity as scenes
 
-TIMEOUT = 120
 SMALL = {"seeds": 1, "steps": 60}
 DIGITS = {"dataset": "digits", "n_train": 100, "noise": 0.0, "steps": 20}
 CHARTS = ["noise", "decay", "distance", "calibration", "rescaling"]
@@ -31,22 +30,6 @@ CHARTS = ["noise", "decay", "distance", "calibration", "rescaling"]
 @pytest.fixture(scope="module", autouse=True)
 def _warm():
     runs.warm_up([Settings()])
-
-
-def opened(**values: Any) -> AppTest:
-    app = AppTest.from_file(str(server.ROUTER.parents[2] / "pages" / "sensitivity.py"), default_timeout=TIMEOUT)
-    for name, value in (SMALL | values).items():
-        app.session_state[name] = value
-    app.run()
-    assert not app.exception
-    return app
-
-
-def settled(app: AppTest) -> dict[str, Any]:
-    while scene(app)["more"]:
-        app.run()
-        assert not app.exception
-    return scene(app)
 
 
 def names(shown: dict[str, Any]) -> list[str]:
@@ -66,6 +49,10 @@ def made(
     rescaled = [Rescaled(np.array([0.5, 1.0]), np.array([change, 0.0]), np.array([0.7, 0.8])) for change in (1e-5, 0.4)]
     plane, (without_, with_) = datasets.plane(split), arms
     return Sensitivity(chosen, Probe(), split, plane, without_, with_, (), (rescaled[0],), (rescaled[1],), None)
+
+
+def opened(**values: Any) -> AppTest:
+    return open_page("sensitivity", **(SMALL | values))
 
 
 # --- the page ---------------------------------------------------------------------------------------------------------------------

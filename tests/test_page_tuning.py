@@ -11,21 +11,21 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from tests.apps import open_page, put, scene, settled
+from tests.apps import panel as panel_of
 from tests.helpers import count_compilations
 from tests.test_experiments import made
-from tests.test_pages import put, scene
 from wdviz import runs
 from wdviz.experiments import price, searching, tuning, widths
 from wdviz.plans import Search
 from wdviz.results import History
 from wdviz.runs import Run
 from wdviz.settings import Settings
-from wdviz.ui import address, prose, server
+from wdviz.ui import address, prose
 from wdviz.ui.live import Following
 from wdviz.ui.scenes import tuning as scenes
 from wdviz.ui.stage import Panel, Scene
 
-TIMEOUT = 120
 SMALL = {"seeds": 1, "folds": 2, "candidates": 3, "lowest": 0.5, "highest": 50.0, "steps": 60}
 CHOSEN, PLAN = Settings(seeds=2), Search(candidates=4, folds=3)
 DECAYS = tuning.candidates(PLAN)
@@ -37,23 +37,7 @@ def _warm():
 
 
 def opened(**values: Any) -> AppTest:
-    app = AppTest.from_file(str(server.ROUTER.parents[2] / "pages" / "tuning.py"), default_timeout=TIMEOUT)
-    for name, value in (SMALL | values).items():
-        app.session_state[name] = value
-    app.run()
-    assert not app.exception
-    return app
-
-
-def settled(app: AppTest) -> dict[str, Any]:
-    while scene(app)["more"]:
-        app.run()
-        assert not app.exception
-    return scene(app)
-
-
-def found(app: AppTest, name: str) -> dict[str, Any]:
-    return next(p for p in scene(app)["panels"] if p["name"] == name)
+    return open_page("tuning", **(SMALL | values))
 
 
 # --- the page ---------------------------------------------------------------------------------------------------------------------
@@ -95,18 +79,18 @@ def test_the_slider_moves_a_mark_and_trains_nothing():
 def test_the_test_set_is_opened_on_demand_and_sealed_again():
     app = opened()
     settled(app)
-    sealed = found(app, "price")
+    sealed = panel_of(app, "price")
     assert [v["label"] for v in sealed["views"]] == ["sealed"]
     assert sealed["offer"]["put"] == {"tested": "1"}
-    assert [v["label"] for v in found(app, "searches")["views"]] == ["validation loss"]
+    assert [v["label"] for v in panel_of(app, "searches")["views"]] == ["validation loss"]
     put(app, tested=True)
     settled(app)
-    assert [v["label"] for v in found(app, "price")["views"]] == ["loss", "accuracy"]
-    assert found(app, "price")["offer"]["put"] == {"tested": "0"}
-    assert "nobody knows" in found(app, "price")["views"][0]["summary"]
-    assert [v["label"] for v in found(app, "searches")["views"]] == ["validation loss", "test loss"]
+    assert [v["label"] for v in panel_of(app, "price")["views"]] == ["loss", "accuracy"]
+    assert panel_of(app, "price")["offer"]["put"] == {"tested": "0"}
+    assert "nobody knows" in panel_of(app, "price")["views"][0]["summary"]
+    assert [v["label"] for v in panel_of(app, "searches")["views"]] == ["validation loss", "test loss"]
     put(app, tested=False)
-    assert [v["label"] for v in found(app, "price")["views"]] == ["sealed"]
+    assert [v["label"] for v in panel_of(app, "price")["views"]] == ["sealed"]
 
 
 @pytest.mark.parametrize(
@@ -148,7 +132,7 @@ def test_other_settings_run_through_with_the_test_set_open(values: dict[str, Any
         assert "cross-validation picks" in last["answer"]
     if "dataset" in values:
         assert "accuracy" not in last["answer"]
-        assert [v["label"] for v in found(app, "validation")["views"]] == ["loss"]
+        assert [v["label"] for v in panel_of(app, "validation")["views"]] == ["loss"]
 
 
 def test_each_notice_has_a_grid_and_folds_that_can_be():

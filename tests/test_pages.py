@@ -9,15 +9,14 @@ from typing import Any
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from tests.apps import TIMEOUT, panel, put, scene, settled
 from tests.helpers import count_compilations
-from tests.test_wire import read
 from wdviz import datasets, runs, training
 from wdviz.pool import PoolFull
 from wdviz.settings import SPECS, Number, Settings
 from wdviz.ui import address, controls, live, prose, server, stage
 from wdviz.ui.stage import Ask
 
-TIMEOUT = 120
 ON_STAGE = {"decay", "learning_rate", "switch_at", "decay_after", "edits"}
 
 
@@ -35,15 +34,6 @@ def opened(**query: Any) -> AppTest:
     return app
 
 
-def put(app: AppTest, **values: Any) -> AppTest:
-    """What a control does, of the sidebar or of the stage."""
-    for name, value in values.items():
-        app.session_state[name] = value
-    app.run()
-    assert not app.exception
-    return app
-
-
 def ask(app: AppTest, **asked: Any) -> AppTest:
     """What the browser's message does: it is answered, then the page runs."""
     with pytest.MonkeyPatch.context() as patched:
@@ -53,23 +43,6 @@ def ask(app: AppTest, **asked: Any) -> AppTest:
     app.run()
     assert not app.exception
     return app
-
-
-def scene(app: AppTest) -> dict[str, Any]:
-    """What the stage was given."""
-    (component,) = app.get("bidi_component")
-    return read(component.proto.bytes)
-
-
-def panel(app: AppTest, name: str) -> dict[str, Any]:
-    return next(p for p in scene(app)["panels"] if p["name"] == name)
-
-
-def settled(app: AppTest) -> dict[str, Any]:
-    """The scene with all seeds."""
-    while scene(app)["more"]:
-        app.run()
-    return scene(app)
 
 
 def controls_of(app: AppTest) -> Settings:
