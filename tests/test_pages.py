@@ -11,7 +11,7 @@ from streamlit.testing.v1 import AppTest
 
 from tests.apps import TIMEOUT, panel, put, scene, settled
 from tests.helpers import count_compilations
-from wdviz import datasets, runs, training
+from wdviz import compiling, datasets, runs, training
 from wdviz.pool import PoolFull
 from wdviz.settings import SPECS, Number, Settings
 from wdviz.ui import address, controls, live, prose, server, stage
@@ -200,7 +200,7 @@ def test_moving_any_numeric_control_compiles_nothing():
                 assert scene(app)["result"] != before, name
         settled(app)
     assert compiled == []
-    assert len(training._programs) <= training.MAX_PROGRAMS
+    assert len(training.programs) <= compiling.MOST
 
 
 # --- the address ------------------------------------------------------------------------------------------------------------------

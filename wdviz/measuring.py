@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import threading
-from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any, Literal
 
@@ -12,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
+from wdviz.compiling import Programs
 from wdviz.models import feedforward
 from wdviz.results import History, Tree
 from wdviz.settings import Program
@@ -21,11 +20,7 @@ ROUNDS, HALVINGS, LAST_HALVINGS = 5, 6, 14  # of the search
 BEYOND = 1.002  # a step to where the answer should change goes a little further
 SQUARINGS = 10
 TINY = 1e-30  # keeps a division by zero away
-MAX_PROGRAMS = 64  # compiled functions kept; the one unused for longest goes first
-
-_programs: OrderedDict[Any, Any] = OrderedDict()
-_locks: dict[Any, threading.Lock] = {}
-_guard = threading.Lock()
+programs = Programs()
 
 Kind = Literal["measure", "reactions", "rescale", "outputs", "search"]
 
@@ -47,22 +42,12 @@ def _architecture(program: Program) -> Program:
 
 
 def _compiled(kind: Kind, program: Program, trees: tuple[Tree, ...], arrays: tuple[np.ndarray, ...]) -> Callable[..., Any]:
-    """Two threads that ask for the same function at once compile it once, as in `training.compiled`."""
     key = (kind, program, tuple((a.shape, a.dtype.str) for a in arrays))
-    with _guard:
-        lock = _locks.setdefault(key, threading.Lock())
-    with lock:
-        with _guard:
-            if key in _programs:
-                _programs.move_to_end(key)
-                return _programs[key]
-        shapes = jax.tree.map(lambda a: jax.ShapeDtypeStruct(np.shape(a), np.asarray(a).dtype), (*trees, *arrays))
-        function = jax.jit(lambda *given: _FUNCTIONS[kind](program, *given)).lower(*shapes).compile()
-        with _guard:
-            _programs[key] = function
-            while len(_programs) > MAX_PROGRAMS:
-                _locks.pop(_programs.popitem(last=False)[0], None)
-        return function
+
+    def shapes() -> tuple[Any, ...]:
+        return jax.tree.map(lambda a: jax.ShapeDtypeStruct(np.shape(a), np.asarray(a).dtype), (*trees, *arrays))
+
+    return programs.get(key, lambda *given: _FUNCTIONS[kind](program, *given), shapes)
 
 
 def _outputs(program: Program, params: Any, state: Any, x: Array) -> Array:

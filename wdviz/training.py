@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import threading
-from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any
@@ -16,15 +14,12 @@ from jax import Array
 from jax.flatten_util import ravel_pytree
 
 from wdviz import optimisers, regularisers
+from wdviz.compiling import MOST, Programs
 from wdviz.models import feedforward
 from wdviz.results import SPLITS, History
 from wdviz.settings import Hyperparameters, Program
 
-MAX_PROGRAMS = 64  # compiled functions kept; the one unused for longest goes first
-
-_programs: OrderedDict[Program, Any] = OrderedDict()
-_locks: dict[Program, threading.Lock] = {}
-_guard = threading.Lock()
+programs = Programs()
 
 
 def train(program: Program, hyper: Hyperparameters, data: Mapping[str, Any]) -> History:
@@ -47,23 +42,13 @@ def train(program: Program, hyper: Hyperparameters, data: Mapping[str, Any]) -> 
 
 
 def compiled(program: Program) -> Callable[[Any, Any], Any]:
-    """The compiled function of a program. Two threads that ask for the same one at once compile it once."""
-    with _guard:
-        lock = _locks.setdefault(program, threading.Lock())
-    with lock:
-        with _guard:
-            if program in _programs:
-                _programs.move_to_end(program)
-                return _programs[program]
-        shapes = jax.tree.map(
-            lambda a: jax.ShapeDtypeStruct(a.shape, a.dtype), (_amounts(program, Hyperparameters(steps=1)), _shapes(program))
-        )
-        function = jax.jit(lambda amounts, data: _run(program, amounts, data)).lower(*shapes).compile()
-        with _guard:
-            _programs[program] = function
-            while len(_programs) > MAX_PROGRAMS:
-                _locks.pop(_programs.popitem(last=False)[0], None)
-        return function
+    """The compiled function of a program."""
+
+    def shapes() -> tuple[Any, ...]:
+        given = (_amounts(program, Hyperparameters(steps=1)), _shapes(program))
+        return jax.tree.map(lambda a: jax.ShapeDtypeStruct(a.shape, a.dtype), given)
+
+    return programs.get(program, lambda amounts, data: _run(program, amounts, data), shapes)
 
 
 def checkpoints(steps: int, count: int) -> np.ndarray:
@@ -114,14 +99,14 @@ def _amounts(program: Program, hyper: Hyperparameters) -> dict[str, Any]:
     }
 
 
-@lru_cache(maxsize=4 * MAX_PROGRAMS)
+@lru_cache(maxsize=4 * MOST)
 def _factors(program: Program, decay_on: str) -> dict[str, dict[str, np.floating]]:
     params, _ = jax.eval_shape(lambda key: feedforward.init(program, key), jax.random.key(0))
     in_order = {name: params[name] for name in feedforward.layer_names(program)}
     return jax.tree.map(np.dtype(program.precision).type, regularisers.decay_factors(in_order, decay_on))
 
 
-@lru_cache(maxsize=4 * MAX_PROGRAMS)
+@lru_cache(maxsize=4 * MOST)
 def _rates(program: Program, first: float) -> dict[str, dict[str, np.floating]]:
     """For each parameter array its learning rate as a multiple of the shared one: `first` for the first layer's weight, 1 for others."""
     real, names = np.dtype(program.precision).type, feedforward.layer_names(program)

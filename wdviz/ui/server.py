@@ -96,15 +96,18 @@ def _freeze() -> None:
 
 
 def _warm_up_others() -> None:
-    """Run the first job of each group of the other pages at their defaults, one after the other: each program is then compiled."""
+    """Run one job for each program that the other pages need at their defaults, so that it is compiled."""
     chosen = Settings()
     groups = [
         *sensitivity.groups(chosen, Probe()),
         *tuning.groups(chosen, Search(), tested=False),
         *learning_rate.groups(chosen, Landscape()),
     ]
+    distinct = {
+        (type(job), getattr(job, "run", job).pictures, runs.program_for(getattr(job, "run", job))): job for g in groups for job in g
+    }
     with suppress(CancelledError):  # the server stops
-        runs.sweep([group[0] for group in groups], session="warm-up").wait_all()
+        runs.sweep(list(distinct.values()), session="warm-up").wait_all()
 
 
 def _send_at_once() -> None:
