@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, fields
 from functools import cached_property
@@ -86,10 +87,13 @@ class Spread:
     @classmethod
     def of(cls, values: Iterable[float]) -> Spread:
         """Raises ValueError for no values; one that is not finite makes the median so too."""
-        v = np.array(list(values), float)
-        if not v.size:
+        v = sorted(map(float, values))  # NumPy takes ten times as long for so few
+        if not v:
             raise ValueError("values is empty; at least one seed is needed")
-        return cls(float(np.median(v)), float(v.min()), float(v.max()), v.size)
+        if any(map(math.isnan, v)):
+            return cls(math.nan, math.nan, math.nan, len(v))
+        middle = len(v) // 2
+        return cls(v[middle] if len(v) % 2 else (v[middle - 1] + v[middle]) / 2, v[0], v[-1], len(v))
 
 
 @dataclass(frozen=True, eq=False)

@@ -35,7 +35,9 @@ window.probes = (() => {
     const contrast = (e) => {
       const style = getComputedStyle(e);
       const alpha = lineage(e).reduce((all, a) => all * getComputedStyle(a).opacity, 1) * (svg(e) ? style.fillOpacity : 1);
-      const under = ground(e);
+      const plate = svg(e) && e.closest(".annotation")?.querySelector("rect.bg"); // words on a figure may have a ground of their own
+      const card = ground(e);
+      const under = plate ? `rgb(${rgb(getComputedStyle(plate).fill, card, getComputedStyle(plate).fillOpacity)})` : card;
       const [a, b] = [luminance(rgb(svg(e) ? style.fill : style.color, under, alpha)), luminance(rgb(under, "white"))];
       return [(Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05), e.getAttribute("class") ?? e.tagName, words(e).slice(0, 30), texts.length];
     };

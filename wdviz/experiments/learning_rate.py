@@ -78,6 +78,10 @@ class Map:
     @property
     def filled(self) -> Mapping[Place, Place]:
         """For each place the nearest one that is trained: itself, once it is."""
+        return self._filled
+
+    @cached_property  # a figure asks for each cell
+    def _filled(self) -> Mapping[Place, Place]:
         trained, places = np.array(sorted(self.cells)), np.argwhere(np.ones((len(self.decays), len(self.rates))))
         nearest = trained[np.argmin(np.sum((places[:, None] - trained) ** 2, 2), 1)]
         return {(i, j): (a, b) for (i, j), (a, b) in zip(places.tolist(), nearest.tolist(), strict=True)}
@@ -147,6 +151,7 @@ def axes(plan: Landscape) -> tuple[tuple[float, ...], tuple[float, ...]]:
     return rates, (0.0, *between(DECAYS[1:], plan.decay_from, plan.decay_to, plan.side - 1, name="decay"))
 
 
+@lru_cache(maxsize=4096)
 def cell_run(settings: Settings, decay: float, seed: int) -> Run:
     """A run of the maps: with one decay throughout. Without decay all conventions are one, so such runs are shared."""
     kind = settings.decay_kind if decay else "decoupled"

@@ -155,7 +155,8 @@ def _add_equal(fig: Draft, shown: Map) -> None:
         if on.size > 3 and shown.kind != "independent":
             k = on[int(np.argmin(np.abs(x[on] - LABEL_AT)))]  # between two columns, where no mark stands
             if abs(x[k] - LABEL_AT) < 0.2:
-                _note(fig, float(x[k]), float(y[k]), f"{level:g}", size=9, color=palette.PALE, bgcolor=palette.tint(palette.INK, 0.6))
+                written = f"{level:g}" if power >= -3 else f"10<sup>−{-power}</sup>"
+                _note(fig, float(x[k]), float(y[k]), written, size=9, color=palette.PALE, bgcolor=palette.tint(palette.INK, 0.8))
 
 
 def _add_borders(fig: Draft, regimes: Mapping[Place, str], shape: tuple[int, int]) -> None:

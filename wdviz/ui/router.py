@@ -13,7 +13,8 @@ page = st.navigation(
     [
         st.Page(ROOT / "pages" / f"{name.replace('-', '_')}.py", title=title, url_path=name, default=name == next(iter(PAGES)))
         for name, title in PAGES.items()
-    ]
+    ],
+    position="hidden" if st.context.is_embedded else "sidebar",
 )
 live.open_address(page.url_path)
 bare = controls.shown("present") or st.context.is_embedded
