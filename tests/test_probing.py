@@ -43,7 +43,7 @@ def network(p: Program, seed: int = 0, **params: Any) -> History:
 
 def trained(settings: Settings, seed: int = 0) -> tuple[Program, History, datasets.Split]:
     run = Run.of(settings, seed)
-    return program_for(run), runs.history_of(run), datasets.split_for(settings, seed)
+    return program_for(run), runs.result_of(run), datasets.split_for(settings, seed)
 
 
 def probed(settings: Settings) -> Probed:
@@ -303,7 +303,7 @@ def test_one_image_and_what_flips_it():
 
 def test_a_run_that_diverged_is_all_nan():
     run = Run.of(replace(DIGITS, decay=100.0, learning_rate=10.0, steps=20), 0)
-    p, history, split = program_for(run), runs.history_of(run), datasets.split_for(run.settings, 0)
+    p, history, split = program_for(run), runs.result_of(run), datasets.split_for(run.settings, 0)
     assert history.diverged
     found = probing.probe(p, history, split, np.zeros((9, 64), np.float32))
     assert found.diverged

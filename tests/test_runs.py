@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError, Executor, Future, ThreadPoolExecutor, as_completed, wait
 from dataclasses import fields, replace
+from types import SimpleNamespace
 from typing import Any
 
 import jax
@@ -631,3 +632,23 @@ def test_warm_up_leaves_nothing_to_compile():
         assert sweep.results[run].grid.size
         assert sweep.results[film].film_grid is not None
     assert not compiled
+
+
+def test_a_job_that_another_sweep_has_finished_meanwhile_is_not_done_again(monkeypatch: pytest.MonkeyPatch):
+    run, executed = Run.of(replace(SMALL, seed=0), 77_777), []
+
+    def execute(job: Run) -> History:
+        executed.append(job)
+        return history(job.seed)
+
+    monkeypatch.setattr(Run, "execute", execute)
+    monkeypatch.setattr(runs, "_cache", Cache())
+    hands = Steered()
+    monkeypatch.setattr(runs, "pool", lambda: SimpleNamespace(for_session=lambda session: hands))
+    first, second = runs.sweep([run]), runs.sweep([run])
+    hands.run(0)  # its visitor has gone and never looks at it
+    hands.run(1)
+    assert second.wait()
+    assert executed == [run]
+    assert second.results[run] is runs.finished([run])[run]
+    assert not first.done

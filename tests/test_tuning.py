@@ -265,7 +265,7 @@ def test_held_out_losses_are_those_of_the_fold(default):
     """By another way: the kernel's parameters, in NumPy, on the rows that scikit-learn holds out."""
     chosen = Settings(seeds=1)
     (run,) = (run for run in tuning.groups(chosen, Search())[2] if run.settings.decay == 2)
-    history = runs.history_of(run)
+    history = runs.result_of(run)
     split = datasets.split_for(chosen, 0)
     rows = datasets.held_out(split, 5, 0)[2]
     x = split.x_train[rows].astype(np.float64)

@@ -7,10 +7,10 @@ import queue
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -106,7 +106,9 @@ class Sweep:
     Jobs that were finished before, in this sweep or any other, come from a bounded cache at once.
     """
 
-    def __init__(self, jobs: Sequence[Job], executor: Executor, cache: Cache) -> None:
+    def __init__(
+        self, jobs: Sequence[Job], executor: Executor, cache: Cache, work: Callable[[Job], Callable[[], Any]] = lambda job: job.execute
+    ) -> None:
         self.results: dict[Any, Any] = {}  # job -> what it gave: for a Run its History
         self.total = len(set(jobs))
         self.cancelled = False
@@ -120,7 +122,7 @@ class Sweep:
                 if known is not None:
                     self.results[job] = known
                 else:
-                    future = executor.submit(job.execute)
+                    future = executor.submit(work(job))
                     self._pending[future] = job
                     future.add_done_callback(self._landed.put)
         except BaseException:  # the pool is full: leave no part of the sweep behind
@@ -224,7 +226,9 @@ def sweep(jobs: Sequence[Job], *, session: str = "", executor: Executor | None =
     """
     for job in jobs:
         job.check()
-    return Sweep(jobs, executor or pool().for_session(session), _cache)
+    if executor:
+        return Sweep(jobs, executor, _cache)
+    return Sweep(jobs, pool().for_session(session), _cache, lambda job: partial(result_of, job))
 
 
 def finished(jobs: Sequence[Job]) -> dict[Any, Any]:
@@ -232,12 +236,12 @@ def finished(jobs: Sequence[Job]) -> dict[Any, Any]:
     return {job: result for job in jobs if (result := _cache.get(job)) is not None}
 
 
-def history_of(run: Run) -> History:
-    """A run's history within another job: from the cache, or trained in this very thread."""
-    known = _cache.get(run)
+def result_of(job: Job) -> Any:
+    """What a job gives, in this very thread: from the cache, where another sweep has been faster, or executed now."""
+    known = _cache.get(job)
     if known is None:
-        known = run.execute()
-        _cache.put(run, known)
+        known = job.execute()
+        _cache.put(job, known)
     return known
 
 

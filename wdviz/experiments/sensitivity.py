@@ -39,7 +39,7 @@ class Probing:
     def execute(self) -> Probed:
         split = datasets.split_for(self.run.settings, self.run.seed)
         grid = datasets.plane(split).grid if self.run.pictures and split.name not in IMAGES else None  # images are looked at themselves
-        return probing.probe(runs.program_for(self.run), runs.history_of(self.run), split, grid)
+        return probing.probe(runs.program_for(self.run), runs.result_of(self.run), split, grid)
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class Rescaling:
 
     def execute(self) -> Rescaled:
         split = datasets.split_for(self.run.settings, self.run.seed)
-        return probing.rescale(runs.program_for(self.run), runs.history_of(self.run), split)
+        return probing.rescale(runs.program_for(self.run), runs.result_of(self.run), split)
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ class Flipping:
 
     def execute(self) -> Flipped:
         split = datasets.split_for(self.run.settings, self.run.seed)
-        return probing.flip(runs.program_for(self.run), runs.history_of(self.run), split, self.image, self.jitter)
+        return probing.flip(runs.program_for(self.run), runs.result_of(self.run), split, self.image, self.jitter)
 
 
 @dataclass(frozen=True, eq=False)

@@ -6,8 +6,7 @@ import asyncio
 import gc
 import socket
 from collections.abc import AsyncIterator
-from concurrent.futures import CancelledError
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -78,26 +77,23 @@ middleware = [Middleware(Head)]
 
 @asynccontextmanager
 async def lifespan(app: Any) -> AsyncIterator[None]:
-    """Compile what the first page needs, then listen; what the other pages need follows while the first visitors are served."""
+    """Compile the default programs of all pages, then take what start-up left out of the garbage collector's sight.
+
+    Compiling while the first visitors are there would hold up their pages by more than it shortens the start. Without the freeze each
+    collection walks all of JAX's and Plotly's objects: about 0.1 s.
+    """
     _send_at_once()
-    await asyncio.to_thread(runs.warm_up, [Settings()])
-    _freeze()
-    others = asyncio.create_task(asyncio.to_thread(_warm_up_others))
-    others.add_done_callback(lambda task: task.cancelled() or task.exception() or _freeze())
+    await asyncio.to_thread(_warm_up)
+    gc.collect()
+    gc.freeze()
     yield
-    others.cancel()
     runs.pool().shutdown(wait=False, cancel_futures=True)
 
 
-def _freeze() -> None:
-    """Take what start-up left out of the garbage collector's sight: else each collection walks all of JAX's and Plotly's objects, 0.1 s."""
-    gc.collect()
-    gc.freeze()
-
-
-def _warm_up_others() -> None:
-    """Run one job for each program that the other pages need at their defaults, so that it is compiled."""
+def _warm_up() -> None:
+    """Run one job for each program that a page needs at its defaults, so that it is compiled."""
     chosen = Settings()
+    runs.warm_up([chosen])
     groups = [
         *sensitivity.groups(chosen, Probe()),
         *tuning.groups(chosen, Search(), tested=False),
@@ -106,8 +102,7 @@ def _warm_up_others() -> None:
     distinct = {
         (type(job), getattr(job, "run", job).pictures, runs.program_for(getattr(job, "run", job))): job for g in groups for job in g
     }
-    with suppress(CancelledError):  # the server stops
-        runs.sweep(list(distinct.values()), session="warm-up").wait_all()
+    runs.sweep(list(distinct.values()), session="warm-up").wait_all()
 
 
 def _send_at_once() -> None:
