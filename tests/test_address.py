@@ -418,6 +418,9 @@ def test_settings_go_along_from_page_to_page(patch: pytest.MonkeyPatch):
     came.go("")
     assert came.run("tuning") == (Settings(decay=5.0, dataset="xor", n_train=60), [])
     assert came.query == written == {"decay": ["5"], "dataset": ["xor"], "n_train": ["60"], "folds": ["7"], "present": ["1"]}
+    del came.state["folds"]  # and once more what those of other pages said
+    came.run("tuning")
+    assert came.query == written
     came.state["decay"] = Settings().decay
     assert came.run("tuning")[0].decay == Settings().decay  # taken over once: what changes then stays changed
 

@@ -27,6 +27,7 @@ LONGEST_TEXT = 16_000  # characters of edits that are taken: more than 500 point
 _SEEN = "_address"  # in the session: the query last taken or written
 _WRITTEN = "_address_values"  # and the values that it stood for
 _PAGE = "_address_page"  # and the page
+_BEHIND = "_address_behind"  # whether the address has yet to say what another page's did
 
 
 def value(name: str, texts: Sequence[str]) -> Any:
@@ -104,10 +105,9 @@ def take(page: str) -> list[str]:
     moved = st.session_state.get(_PAGE, page) != page
     st.session_state[_PAGE] = page
     if moved and not now:
-        for name, known in st.session_state.get(_WRITTEN, {}).items():
-            st.session_state[name] = known  # Streamlit forgets what widgets say when their page is left
-        st.session_state[_SEEN] = now
-        st.session_state[_WRITTEN] = {name: DEFAULTS[name] for name in DEFAULTS}
+        for name in DEFAULTS:
+            st.session_state[name] = known(name)
+        st.session_state[_SEEN], st.session_state[_BEHIND] = now, True
         return []
     if not moved and st.session_state.get(_SEEN) == now:
         return []
@@ -124,10 +124,16 @@ def take(page: str) -> list[str]:
     return notes
 
 
+def known(name: str) -> Any:
+    """What was last said of a setting. Streamlit forgets what a widget says once a page without it has run twice."""
+    return st.session_state.get(_WRITTEN, DEFAULTS)[name]
+
+
 def write(values: Mapping[str, Any]) -> None:
     """Write the values that differ from their defaults, if any has changed since the address was last taken or written."""
-    if st.session_state.get(_WRITTEN) == values:
+    if st.session_state.get(_WRITTEN) == values and not st.session_state.get(_BEHIND):
         return
+    st.session_state[_BEHIND] = False
     query = {name: written(name, given) for name, given in values.items() if given != DEFAULTS[name]}
     st.session_state[_WRITTEN] = dict(values)
     st.session_state[_SEEN] = {name: text if isinstance(text, list) else [text] for name, text in query.items()}

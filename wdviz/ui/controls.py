@@ -153,7 +153,7 @@ def to_address(chosen: Settings) -> None:
 
 
 def _value(name: str) -> Any:
-    return st.session_state.get(name, address.DEFAULTS[name])
+    return st.session_state[name] if name in st.session_state else address.known(name)
 
 
 def _as(spec: Number, value: float) -> float | int:
