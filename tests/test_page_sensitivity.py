@@ -140,6 +140,7 @@ def test_the_answer_says_how_many_times_less():
     ("found", "said"),
     [
         (made(2.0, 8.0), "**4.0 times more**"),
+        (made(8.0, 7.9), "reacts **about as much** to a small change"),
         (made(scores=(0.7, 0.71)), "hardly different from 70 % without decay"),
         (made(scores=(0.7, 0.6)), "**60 %** instead of 70 %: that is worse"),
         (made(8.0, 0.0), "**reacts to nothing any more**"),

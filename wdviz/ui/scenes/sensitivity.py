@@ -53,7 +53,14 @@ def answer(found: Sensitivity) -> str:
         return f"With a decay of **{decays(s)}** the network **reacts to nothing any more** ({size}): it answers the same to every input."
     low_to_high = between(ratio, _times)
     over = f"{low_to_high} over {seeds(ratio.seeds)}" if " to " in low_to_high else seeds(ratio.seeds)
-    much = f"**{_times(ratio.median)} times** less" if ratio.median >= 1 else f"**{_times(1 / ratio.median)} times more**"
+    about = _times(ratio.median) == _times(1) or _times(1 / ratio.median) == _times(1)
+    much = (
+        "**about as much**"
+        if about
+        else f"**{_times(ratio.median)} times** less"
+        if ratio.median >= 1
+        else f"**{_times(1 / ratio.median)} times more**"
+    )
     return f"With a decay of **{decays(s)}** the answer reacts {much} to a small change of the input ({over}; {size}){_noisy(found)}."
 
 
