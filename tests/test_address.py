@@ -131,6 +131,42 @@ OLD_LINKS: list[tuple[str, dict[str, Any]]] = [
         {"rate_from": 0.002, "rate_to": 0.5, "decay_from": 0.001, "decay_to": 20.0},
     ),
     ("decay_kind=independent&decay=0.05", {"decay_kind": "independent", "decay": 0.05}),
+    (
+        "dataset=digits&model=convolutional&budget=2000&pooling=max",
+        {"dataset": "digits", "model": "convolutional", "budget": 2000, "pooling": "max"},
+    ),
+    (
+        "dataset=power+demand&model=recurrent&cell=gru&decay_on=recurrent+matrix",
+        {"dataset": "power demand", "model": "recurrent", "cell": "gru", "decay_on": "recurrent matrix"},
+    ),
+    (
+        "dataset=digits&model=attention&tokens=patches&heads=2&summary=class+token&spare=queries+and+keys",
+        {
+            "dataset": "digits",
+            "model": "attention",
+            "tokens": "patches",
+            "heads": 2,
+            "summary": "class token",
+            "spare": "queries and keys",
+        },
+    ),
+    (
+        "regularisers=augmentation,mixup&shift=2&rotation=10&augmentation_noise=0.1&mixup=0.5",
+        {"regularisers": ("augmentation", "mixup"), "shift": 2, "rotation": 10.0, "augmentation_noise": 0.1, "mixup": 0.5},
+    ),
+    (
+        "inside=attention&decaying=queries+and+keys&matched=4000&layers_each=2&moment=50&example=3",
+        {"inside": "attention", "decaying": "queries and keys", "matched": 4000, "layers_each": 2, "moment": 50, "example": 3},
+    ),
+    ("stand_in=power+demand&decaying=everything", {"stand_in": "power demand", "decaying": "everything"}),
+    (
+        "factors=decay&factors=dropout&others=averaged&judged_by=accuracy",
+        {"factors": ("decay", "dropout"), "others": "averaged", "judged_by": "accuracy"},
+    ),
+    (
+        "rival=shift&strengths=5&strength_seeds=1&least_decay=0.3&most_decay=50",
+        {"rival": "shift", "strengths": 5, "strength_seeds": 1, "least_decay": 0.3, "most_decay": 50.0},
+    ),
 ]
 
 

@@ -4,6 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -55,8 +60,11 @@ def test_cards_say_everything(name):
     assert all(text.strip() for text in texts.values())
     assert len(entry.feature_names) == entry.inputs
     assert len(set(entry.feature_names)) == entry.inputs
+    assert math.prod(entry.shape) == (entry.inputs if entry.shape else 1)
     if not entry.toy:  # the sizes in the card are those that are used
-        for size in (entry.capacity, entry.n_validation, entry.n_test):
+        _, y = table(name)
+        classes = np.bincount(y) if entry.classes else []
+        for size in (len(y), entry.capacity, entry.n_validation, entry.n_test, *(classes if name != "digits" else [])):
             assert str(size) in entry.card.size
     if not entry.classes:
         assert "flipped labels do nothing" in entry.card.notes
@@ -278,6 +286,47 @@ def test_penguins_without_measurements_are_left_out():
     assert [REGISTRY["penguins"].classes[label] for label in y] == list(measured["species"])
 
 
+def test_power_demand_is_what_sktime_reads():
+    """Its own loader, and none of its warnings, in a process of its own: importing it takes over a second."""
+    code = (
+        "import sys, numpy as np; from sktime.datasets import load_italy_power_demand as load; "
+        "x, y = load(return_type='numpy2d'); np.savez(sys.argv[1], x=x, y=y.astype(int))"
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "read.npz"
+        subprocess.run([sys.executable, "-c", code, str(file)], check=True, capture_output=True)
+        with np.load(file) as read:
+            expected_x, expected_y = read["x"], read["y"]
+    x, y = real.power_demand()
+    np.testing.assert_array_equal(x, expected_x)
+    np.testing.assert_array_equal(y + 1, expected_y)
+
+
+def test_each_day_of_power_demand_is_scaled_by_itself_and_nothing_else():
+    x, _ = table("power demand")
+    np.testing.assert_allclose(x.mean(axis=1), 0, atol=1e-6)
+    np.testing.assert_allclose(x.std(axis=1, ddof=1), 1, atol=1e-6)
+    assert len(np.unique(x, axis=0)) == len(x)  # no day twice, so none is on both sides of a split
+    split = some("power demand", 100, noise=0.0)
+    np.testing.assert_array_equal(split.x_test, x[split.test_rows].astype(np.float32))
+    assert not split.standardised
+
+
+def test_the_card_of_power_demand_names_the_hours_of_the_evening_peaks():
+    x, y = table("power demand")
+    for label, hour in ((0, 20), (1, 22)):
+        course = x[y == label].mean(axis=0)
+        assert 16 + course[16:].argmax() == hour - 1  # from the 17th value, behind the peak of midday
+        assert f"hour {hour}" in REGISTRY["power demand"].card.notes
+    assert REGISTRY["power demand"].classes == ("October to March", "April to September")
+
+
+def test_shapes_are_those_of_images_and_series():
+    assert {name: entry.shape for name, entry in REGISTRY.items() if entry.shape} == {"digits": (8, 8, 1), "power demand": (24, 1, 1)}
+    (x, _), bunch = table("digits"), cast(Any, shipped.load_digits())
+    np.testing.assert_array_equal(x.reshape(-1, *REGISTRY["digits"].shape)[..., 0], bunch.images)
+
+
 def test_a_split_that_leaves_a_class_out_is_refused():
     entry = REGISTRY["iris"]
     x, y = table("iris")
@@ -296,7 +345,7 @@ def test_more_training_points_keep_the_first_ones_and_the_test_points(name):
     few, many = some(name, 40), some(name, 60)
     raw = [split.x_train[:40] if name in TOY else split.train_rows[:40] for split in (few, many)]
     assert np.array_equal(raw[0], raw[1])
-    if name == "digits":  # not rescaled, so its added noise must stay the same too
+    if name in REAL and name not in STANDARDISED:  # not rescaled, so its added noise must stay the same too
         assert np.array_equal(few.x_train[:40], many.x_train[:40])
     if name in CLASSES or name == "sine":
         assert np.array_equal(few.y_train[:40], many.y_train[:40])
@@ -439,7 +488,7 @@ def test_edits_up_to_the_limits_are_allowed():
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
-        ({"dataset": "mnist"}, r"dataset is 'mnist'; it must be one of moons, .*, diabetes"),
+        ({"dataset": "mnist"}, r"dataset is 'mnist'; it must be one of moons, .*, power demand"),
         ({"dataset": ["wine"]}, r"dataset is \['wine'\]"),
         ({"n_train": 300}, r"n_train is 300; wine has at most 88 training points"),
         ({"n_train": 3}, r"n_train is 3; it must be a whole number from 4"),

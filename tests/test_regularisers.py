@@ -13,11 +13,27 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from wdviz import regularisers
-from wdviz.settings import DECAY_ON
+from wdviz.settings import DECAY_ON, PARTS
 
 quick = settings(max_examples=30, deadline=None)
 NORMED = ("weight", "bias", "scale", "shift")
 NETWORK = {"layer1": NORMED, "layer2": NORMED, "output": ("weight", "bias")}
+RECURRENT = {
+    "layer1 input": ("weight", "bias"),
+    "layer1 recurrent": ("weight", "bias"),
+    "layer1 norm": ("scale", "shift"),
+    "output": NORMED[:2],
+}
+BLOCK = ("query", "key", "value", "projection", "expand", "contract")
+ATTENTION = {
+    "embedding": ("weight", "bias"),
+    "positions": ("weight",),
+    "class token": ("weight",),
+    **{f"block{i} {name}": ("weight", "bias") for i in (1, 2) for name in BLOCK},
+    **{f"block{i} norm{j}": ("scale", "shift") for i in (1, 2) for j in (1, 2)},
+    "norm": ("scale", "shift"),
+    "output": ("weight", "bias"),
+}
 KEY = jax.random.key(0)
 X: Any = np.random.default_rng(0).normal(size=(500, 40)).astype("float32")
 
@@ -34,6 +50,10 @@ X: Any = np.random.default_rng(0).normal(size=(500, 40)).astype("float32")
         ("first layer", {"layer1.weight"}),
         ("output layer", {"output.weight"}),
         ("all but the output layer", {"layer1.weight", "layer2.weight"}),
+        ("middle layers", {"layer2.weight"}),
+        ("biases", {f"{layer}.bias" for layer in NETWORK}),
+        ("norm scales", {f"layer{i}.{leaf}" for i in (1, 2) for leaf in ("scale", "shift")}),
+        ("recurrent matrix", set()),
     ],
 )
 def test_only_what_is_named_decays(decay_on, decayed):
@@ -46,15 +66,51 @@ def test_only_what_is_named_decays(decay_on, decayed):
     assert {name for name, factor in flat.items() if factor == 0} == set(flat) - decayed
 
 
-@pytest.mark.parametrize("decay_on", DECAY_ON)
-def test_the_one_layer_of_a_linear_model_always_decays(decay_on):
+def decayed(arrays, decay_on, spare="none"):
+    factors = regularisers.decay_factors(arrays, decay_on, spare)
+    return {f"{layer}.{leaf}" for layer, leaves in factors.items() for leaf, factor in leaves.items() if factor}
+
+
+def test_the_parts_of_a_recurrent_network():
+    assert set(regularisers.parts(RECURRENT)) == {"first layer", "output layer", "biases", "norm scales", "recurrent matrix"}
+    assert decayed(RECURRENT, "first layer") == {"layer1 input.weight", "layer1 recurrent.weight"}
+    assert decayed(RECURRENT, "recurrent matrix") == {"layer1 recurrent.weight"}
+    assert decayed(RECURRENT, "weights", "recurrent matrix") == {"layer1 input.weight", "output.weight"}
+
+
+def test_the_parts_of_an_attention_network():
+    assert set(regularisers.parts(ATTENTION)) == set(PARTS) - {"recurrent matrix"}
+    assert decayed(ATTENTION, "first layer") == {"embedding.weight", "positions.weight", "class token.weight"}
+    assert decayed(ATTENTION, "embedding and positions") == decayed(ATTENTION, "first layer")
+    assert decayed(ATTENTION, "middle layers") == {f"block{i} {name}.weight" for i in (1, 2) for name in BLOCK}
+    assert decayed(ATTENTION, "queries and keys") == {f"block{i} {name}.weight" for i in (1, 2) for name in ("query", "key")}
+    assert decayed(ATTENTION, "values and projection") == {f"block{i} {name}.weight" for i in (1, 2) for name in ("value", "projection")}
+    assert decayed(ATTENTION, "feedforward block") == {f"block{i} {name}.weight" for i in (1, 2) for name in ("expand", "contract")}
+    assert decayed(ATTENTION, "norm scales") == {f"{name}.{leaf}" for name in ATTENTION if "norm" in name for leaf in ("scale", "shift")}
+
+
+@pytest.mark.parametrize("arrays", [NETWORK, RECURRENT, ATTENTION])
+@pytest.mark.parametrize("decay_on", ["weights", "weights and biases", "everything"])
+def test_what_is_spared_and_what_alone_decays_make_up_the_whole(arrays, decay_on):
+    for part in regularisers.parts(arrays):
+        alone = decayed(arrays, part)
+        assert alone
+        assert decayed(arrays, decay_on, part) == decayed(arrays, decay_on) - alone
+
+
+@pytest.mark.parametrize(
+    "decay_on", ["weights", "weights and biases", "everything", "all but the output layer", "first layer", "output layer"]
+)
+def test_the_one_layer_of_a_linear_model_decays_where_a_layer_does(decay_on):
     factors = regularisers.decay_factors({"output": ("weight", "bias")}, decay_on)
     assert factors["output"] == {"weight": 1.0, "bias": float(decay_on in ("weights and biases", "everything"))}
 
 
 def test_an_unknown_choice_of_what_decays_is_refused():
-    with pytest.raises(ValueError, match=r"decay_on is 'biases'; it must be one of weights, .*all but the output layer"):
-        regularisers.decay_factors(NETWORK, "biases")
+    with pytest.raises(ValueError, match=r"decay_on is 'gates'; it must be one of weights, .*all but the output layer"):
+        regularisers.decay_factors(NETWORK, "gates")
+    with pytest.raises(ValueError, match=r"spare is 'gates'; it must be none or one of first layer, "):
+        regularisers.decay_factors(NETWORK, "weights", "gates")
 
 
 @quick
@@ -140,7 +196,7 @@ def test_smoothing_by_zero_changes_nothing():
 def uniforms(count: int = 40, units: int = 5000) -> np.ndarray:
     """(keys, units) numbers of keys as the kernel makes them: one fold per step."""
     base = jax.random.key(7, impl="rbg")
-    return np.stack([np.asarray(regularisers._hashed_uniform(jax.random.fold_in(base, t), (units,))) for t in range(count)]).astype(
+    return np.stack([np.asarray(regularisers.hashed_uniform(jax.random.fold_in(base, t), (units,))) for t in range(count)]).astype(
         np.float64
     )
 

@@ -12,7 +12,20 @@ from hypothesis import strategies as st
 
 from tests.test_edits import EDITS
 from wdviz.edits import write
-from wdviz.settings import SPECS, Choice, Hyperparameters, Number, Program, Settings, Several, Text, half_life, shrink_per_step
+from wdviz.settings import (
+    AMOUNTS,
+    REGULARISERS,
+    SPECS,
+    Choice,
+    Hyperparameters,
+    Number,
+    Program,
+    Settings,
+    Several,
+    Text,
+    half_life,
+    shrink_per_step,
+)
 
 NUMBERS = {name: spec for name, spec in SPECS.items() if isinstance(spec, Number)}
 CHOICES = {name: spec for name, spec in SPECS.items() if isinstance(spec, Choice)}
@@ -53,7 +66,7 @@ def test_the_defaults_are_valid_and_each_field_has_a_control():
 
 
 def test_amounts_and_programs_take_their_names_from_the_settings():
-    assert {f.name for f in fields(Hyperparameters)} <= {*SPECS, "first_rate"}
+    assert {f.name for f in fields(Hyperparameters)} <= {*SPECS, "first_rate", "early"}
     shared = {"activation", "optimiser", "decay_kind", "schedule", "batch_size", "regularisers"}
     assert shared <= {f.name for f in fields(Program)} & set(SPECS)
 
@@ -139,7 +152,7 @@ def test_edits_must_be_written_in_their_one_way(value, allowed):
 
 
 def test_settings_give_the_amounts_and_the_layers():
-    chosen = Settings(decay=0.1, decay_on="everything", steps=40, dropout=0.5, width=8, depth=3)
+    chosen = Settings(decay=0.1, decay_on="everything", steps=40, regularisers=("dropout",), dropout=0.5, width=8, depth=3)
     hyper = Hyperparameters.of(chosen, seed=7)
     assert (hyper.decay, hyper.decay_on, hyper.steps, hyper.dropout, hyper.seed) == (0.1, "everything", 40, 0.5, 7)
     assert chosen.hidden == (8, 8, 8)
@@ -179,3 +192,13 @@ def test_half_life_at_its_ends():
     for bad in (-0.1, math.nan):
         with pytest.raises(ValueError, match=r"shrink is .* 0 or more"):
             half_life(bad)
+
+
+def test_there_is_nothing_of_a_regulariser_that_is_not_chosen():
+    everything = Hyperparameters.of(Settings(regularisers=REGULARISERS, shift=2, rotation=5.0, augmentation_noise=0.1), seed=0)
+    nothing = Hyperparameters.of(Settings(shift=2, rotation=5.0, augmentation_noise=0.1), seed=0)
+    for names in AMOUNTS.values():
+        for name in names:
+            assert getattr(everything, name) > 0
+            assert getattr(nothing, name) == 0
+    assert (everything.early, nothing.early) == (True, False)

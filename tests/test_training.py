@@ -12,6 +12,7 @@ from sklearn.metrics import accuracy_score, log_loss, r2_score
 
 from tests.helpers import count_compilations, forward, pad, random_data, softmax
 from wdviz import training
+from wdviz.regularisers import decay_factors
 from wdviz.results import SPLITS, History
 from wdviz.settings import DECAY_ON, Hyperparameters, Program
 from wdviz.training import train
@@ -19,7 +20,8 @@ from wdviz.training import train
 # It has it all but batch norm. Each test that can runs this one, since a program takes seconds to compile.
 EVERYTHING = Program(
     "classification", inputs=3, outputs=4, n_train=60, n_validation=40, n_test=30, hidden=(16,), batch_size=16, film=True, grid=5,
-    regularisers=("dropout", "early stopping", "input noise", "l1", "label smoothing"), max_steps=400, checkpoints=20,
+    regularisers=("augmentation", "dropout", "early stopping", "input noise", "l1", "label smoothing", "mixup"),
+    max_steps=400, checkpoints=20,
 )  # fmt: skip
 BARE = replace(EVERYTHING, regularisers=(), batch_size=64, film=False)
 LINE = Program(
@@ -219,12 +221,11 @@ def test_regression_ends_with_the_metrics_of_scikit_learn(offset):
         assert history.score(split) == pytest.approx(r2_score(y, guess), rel=1e-3)
 
 
-@pytest.mark.parametrize("decay_on", DECAY_ON)
-def test_the_penalty_is_that_of_numpy(decay_on):
-    history = train(EVERYTHING, replace(HYPER, decay=0.3, decay_on=decay_on), random_data(EVERYTHING))
-    chosen = {"first layer": history.layers[:1], "output layer": history.layers[-1:], "all but the output layer": history.layers[:-1]}
-    leaves = ("weight",) if decay_on == "weights" or decay_on in chosen else ("weight", "bias")
-    squares = sum(np.sum(history.params[name][leaf] ** 2) for name in chosen.get(decay_on, history.layers) for leaf in leaves)
+@pytest.mark.parametrize(("decay_on", "spare"), [*((on, "none") for on in DECAY_ON), ("weights", "first layer"), ("everything", "biases")])
+def test_the_penalty_is_that_of_numpy(decay_on, spare):
+    history = train(EVERYTHING, replace(HYPER, decay=0.3, decay_on=decay_on, spare=spare), random_data(EVERYTHING))
+    factors = decay_factors({name: tuple(history.params[name]) for name in history.layers}, decay_on, spare)
+    squares = sum(np.sum(array**2) for name, layer in history.params.items() for leaf, array in layer.items() if factors[name][leaf])
     assert history.penalty[-1] == pytest.approx(0.5 * 0.3 * squares, rel=1e-5)
 
 
@@ -380,6 +381,7 @@ def test_no_amount_compiles_anything():
         {"learning_rate": 0.005}, {"momentum": 0}, {"momentum": 0.5}, {"steps": 10}, {"steps": 400}, {"dropout": 0}, {"dropout": 0.6},
         {"switch_at": 30}, {"switch_at": 10, "decay_after": 2.0}, {"first_rate": 0.1},
         {"l1": 0}, {"l1": 0.5}, {"input_noise": 0}, {"input_noise": 1.5}, {"label_smoothing": 0}, {"label_smoothing": 0.5},
+        {"shift": 2}, {"rotation": 20.0}, {"augmentation_noise": 0.5}, {"mixup": 1.0}, {"early": False}, {"spare": "first layer"},
         {"patience": 10}, {"patience": 5000}, {"seed": 1}, {"seed": 9999}, {"decay": np.float32(0.5)}, {"steps": np.int64(20)},
     ]  # fmt: skip
     assert {name for amounts in tour for name in amounts} == set(Hyperparameters.__dataclass_fields__)
@@ -388,7 +390,8 @@ def test_no_amount_compiles_anything():
         histories += [train(EVERYTHING, HYPER, data | {"n_train": n}) for n in (1, 16, 59)]
     assert len(compilations) == 0
     changed = [np.any(h.params["layer1"]["weight"] != base.params["layer1"]["weight"]) for h in histories]
-    assert sum(changed) >= len(histories) - 6  # momentum, patience and the same decay apart, the amounts did arrive
+    # Momentum, patience, parts that it lacks, moves of what is no image and the same decay apart, the amounts did arrive.
+    assert sum(changed) >= len(histories) - 12
 
 
 def test_another_program_compiles_once_and_the_count_sees_it():

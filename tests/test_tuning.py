@@ -414,6 +414,7 @@ def test_cross_validation_in_five_folds_is_that_of_scikit_learn():
         ({"optimiser": "adam", "decay_kind": "decoupled"}, "AdamW minimises no penalised loss"),
         ({"optimiser": "adam", "decay_kind": "independent"}, "AdamW minimises no penalised loss"),
         ({"decay_on": "everything"}, "not the weights alone decay"),
+        ({"spare": "output layer"}, "not the weights alone decay"),
         ({"regularisers": ("l1",)}, "l1 is on"),
     ],
 )

@@ -68,7 +68,7 @@ class Probed(Arrays):
     scores: np.ndarray  # (S,) accuracy, or R2, on the noisy inputs
     losses: np.ndarray  # (S,) data loss there
     reactions: np.ndarray  # (n,) spectral norm of the Jacobian d outputs / d inputs at each test point
-    spectral: np.ndarray  # (L,) largest stretch by each layer: spectral norm x steepest slope of the activation
+    spectral: np.ndarray  # (L,) largest stretch by each layer: spectral norm x slope of the activation; none where that bounds nothing
     distances: np.ndarray  # (m,) to the nearest change of the answer, infinite where none was found within `reach`; none for regression
     reach: float  # how far was looked
     calibration: Calibration
@@ -87,8 +87,8 @@ class Probed(Arrays):
 
     @property
     def product(self) -> float:
-        """Product of the layers' largest stretches: no input is stretched by more."""
-        return float(np.prod(self.spectral, dtype=np.float64))
+        """Product of the layers' largest stretches: no input is stretched by more. NaN where there is no such bound."""
+        return float(np.prod(self.spectral, dtype=np.float64)) if len(self.spectral) else math.nan
 
     @property
     def typical_distance(self) -> float:

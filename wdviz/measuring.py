@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, Literal
 
 import jax
@@ -10,8 +11,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
+from wdviz import models
 from wdviz.compiling import Programs
-from wdviz.models import feedforward
 from wdviz.results import History, Tree
 from wdviz.settings import Program
 from wdviz.training import example_loss
@@ -28,7 +29,7 @@ Kind = Literal["measure", "reactions", "rescale", "outputs", "search"]
 def call(kind: Kind, program: Program, history: History, *arrays: np.ndarray) -> Any:
     """One of the functions below on a network's weights; its results as NumPy arrays. Compiled once for each architecture and shapes."""
     program = _architecture(program)
-    names = feedforward.layer_names(program)
+    names = models.layer_names(program)
     trees = tuple({name: tree[name] for name in names if name in tree} for tree in (history.params, history.state))
     function = _compiled(kind, program, trees, arrays)
     return jax.tree.map(np.asarray, function(*trees, *arrays))
@@ -37,8 +38,9 @@ def call(kind: Kind, program: Program, history: History, *arrays: np.ndarray) ->
 def _architecture(program: Program) -> Program:
     """The program without what training alone needs, so that networks of one architecture share their compiled functions."""
     norm = tuple(name for name in program.regularisers if name == "batch norm")
-    p = program
-    return Program(p.task, p.inputs, p.outputs, 1, 1, 1, hidden=p.hidden, activation=p.activation, regularisers=norm)
+    plain = Program(program.task, program.inputs, program.outputs, 1, 1, 1, regularisers=norm)
+    kept = ("family", "shape", "hidden", "activation", "pooling", "cell", "tokens", "heads", "summary")
+    return replace(plain, **{name: getattr(program, name) for name in kept})
 
 
 def _compiled(kind: Kind, program: Program, trees: tuple[Tree, ...], arrays: tuple[np.ndarray, ...]) -> Callable[..., Any]:
@@ -52,7 +54,7 @@ def _compiled(kind: Kind, program: Program, trees: tuple[Tree, ...], arrays: tup
 
 def _outputs(program: Program, params: Any, state: Any, x: Array) -> Array:
     """(..., inputs) -> (..., outputs): logits, or predictions."""
-    flat, _ = feedforward.apply(program, params, state, x.reshape(-1, x.shape[-1]))
+    flat, _ = models.apply(program, params, state, x.reshape(-1, x.shape[-1]))
     return flat.reshape(*x.shape[:-1], program.outputs)
 
 
@@ -128,8 +130,9 @@ def _rescale(program: Program, params: Any, state: Any, x: Array, y: Array, fact
     counted = jnp.ones(len(x), x.dtype)  # all rows count: batch statistics, as in a training step
 
     def answers(factor: Array) -> tuple[Array, Array]:
-        scaled = {name: layer if name == "output" else layer | {"weight": factor * layer["weight"]} for name, layer in params.items()}
-        outputs, _ = feedforward.apply(program, scaled, state, x, valid=counted)
+        hidden = {name for name, layer in params.items() if "weight" in layer and name != "output"}
+        scaled = {name: layer | {"weight": factor * layer["weight"]} if name in hidden else layer for name, layer in params.items()}
+        outputs, _ = models.apply(program, scaled, state, x, valid=counted)
         score = _score(program, outputs, example_loss(program, outputs, y), y)
         return outputs if program.task == "regression" else jax.nn.softmax(outputs), score
 

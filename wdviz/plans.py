@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from wdviz.settings import DECAYS, LEARNING_RATES, SPECS, Checked, Choice, Number, Settings, of, specs
+from wdviz.settings import DECAYS, LEARNING_RATES, PARTS, SPECS, Checked, Choice, Number, Settings, Several, of, specs
 
 REACHED = (0.01, 0.02, 0.05, *(i / 20 for i in range(2, 15)), 0.8, 0.9, 1.0, 1.5, 2.0, 3.0, 5.0)
 
@@ -59,8 +59,94 @@ class Landscape(Checked):
     )
 
 
-TABLES = (Settings, Probe, Search, Landscape)
-ALL_SPECS = SPECS | specs(Probe) | specs(Search) | specs(Landscape)
+COMBINED = ("decay", "augmentation", "dropout", "batch norm", "label smoothing", "early stopping")
+RIVALS = {  # strengths that stand against decay's: the setting of each, and the highest value
+    "dropout": ("dropout", 0.8),
+    "shift": ("shift", 3),
+    "rotation": ("rotation", 30.0),
+    "noise of augmentation": ("augmentation_noise", 0.8),
+    "label smoothing": ("label_smoothing", 0.6),
+    "input noise": ("input_noise", 1.0),
+    "mixup": ("mixup", 2.0),
+    "l1": ("l1", 0.1),
+}
+
+
+@dataclass(frozen=True)
+class Combine(Checked):
+    """The Combinations page."""
+
+    factors: tuple[str, ...] = of(
+        Several("Combined", "All combinations of these are trained; two at least.", "Combinations", COMBINED),
+        ("augmentation", "batch norm", "decay", "dropout"),
+    )
+    others: str = of(
+        Choice(
+            "The others are",
+            "When two are looked at together: the others off, or averaged over all their combinations.",
+            "Combinations",
+            ("off", "averaged"),
+        ),
+        "off",
+    )
+    judged_by: str = of(
+        Choice("Judged by", "What the answer and the first picture of each card go by.", "Combinations", ("loss", "accuracy")), "loss"
+    )
+    rival: str = of(
+        Choice("Map: decay against", "Whose strength is varied together with decay's.", "Combinations", tuple(RIVALS)), "dropout"
+    )
+    strengths: int = of(Number("Values a side", "So many strengths and so many decays, none among them.", "Combinations", 3, 10, 1), 7)
+    strength_seeds: int = of(Number("Seeds a cell", "How often each cell of the map is trained.", "Combinations", 1, 8, 1), 2)
+    least_decay: float = of(
+        Number("Lowest decay of the map", "The row above that of no decay.", "Combinations", DECAYS[1], DECAYS[-1], grid=DECAYS[1:]), 0.1
+    )
+    most_decay: float = of(
+        Number("Highest decay of the map", "The map's top edge.", "Combinations", DECAYS[1], DECAYS[-1], grid=DECAYS[1:]), 20.0
+    )
+
+
+FAMILIES = ("feedforward", "convolutional", "recurrent", "attention")
+
+
+@dataclass(frozen=True)
+class Families(Checked):
+    """The Architectures page."""
+
+    inside: str = of(
+        Choice("Look into", "The network that is opened, and whose parts are decayed one at a time.", "Architectures", FAMILIES),
+        "recurrent",
+    )
+    decaying: str = of(
+        Choice(
+            "Which parts decay",
+            "In all networks that have such a part. As set: what 'What decays' and 'But not' say, under Training.",
+            "Architectures",
+            ("as set", "everything", "weights", *PARTS),
+        ),
+        "as set",
+    )
+    matched: int = of(
+        Choice("Parameters each", "All networks are made as wide as gives about so many.", "Architectures", (1000, 2000, 4000, 8000)), 2000
+    )
+    layers_each: int = of(Choice("Layers each", "Hidden layers, or blocks of attention.", "Architectures", (1, 2, 3)), 1)
+    stand_in: str = of(
+        Choice(
+            "Instead of points",
+            "Three of the four networks need images or series. Where the data set is neither, this one is taken in its place; "
+            "none: the networks that cannot take it are left out.",
+            "Architectures",
+            ("digits", "power demand", "none"),
+        ),
+        "digits",
+    )
+    moment: int = of(
+        Number("Training so far", "At which point of the training the network is opened, in per cent.", "Inside", 0, 100, 5), 100
+    )
+    example: int = of(Number("Test input", "The one whose attention is looked at.", "Inside", 0, 11, 1), 0)
+
+
+TABLES = (Settings, Probe, Search, Landscape, Combine, Families)
+ALL_SPECS = SPECS | specs(Probe) | specs(Search) | specs(Landscape) | specs(Combine) | specs(Families)
 
 
 def between(grid: Sequence[float], low: float, high: float, count: int, *, name: str) -> tuple[float, ...]:

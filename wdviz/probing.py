@@ -6,10 +6,9 @@ import math
 
 import numpy as np
 
-from wdviz import measuring
+from wdviz import measuring, models
 from wdviz.datasets import Split
 from wdviz.measured import Calibration, Flipped, Probed, Rescaled
-from wdviz.models import feedforward
 from wdviz.results import History
 from wdviz.settings import Program
 
@@ -65,10 +64,10 @@ def layer_stretches(program: Program, history: History) -> np.ndarray:
     """(L,) by how much each layer stretches a change at most: spectral norm of its weights x steepest slope of its activation.
 
     Their product bounds the Jacobian's norm at every input. Batch normalisation is folded in as it acts after training: it multiplies
-    each unit by its scale / running deviation.
+    each unit by its scale / running deviation. None (L = 0) for families whose layers are more than one matrix after another.
     """
     found = []
-    for name in feedforward.layer_names(program):
+    for name in models.layer_names(program) if program.family in ("feedforward", "linear") else ():
         layer = history.params[name]
         weight, slope = layer["weight"].astype(np.float64), 1.0 if name == "output" else SLOPES[program.activation]
         if name in history.state:

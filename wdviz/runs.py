@@ -15,14 +15,16 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import jax
+from threadpoolctl import threadpool_limits
 
-from wdviz import datasets, training
+from wdviz import datasets, models, training
 from wdviz.pool import FairPool
 from wdviz.results import History
-from wdviz.settings import Hyperparameters, Program, Settings
+from wdviz.settings import CHECKPOINTS, OWN, Hyperparameters, Program, Settings
 
 CACHE_RESULTS = 20_000  # finished jobs kept
 CACHE_BYTES = 384 * 2**20  # and their arrays, films among them
+_START = Settings()
 COMPILED_BYTES = 256 * 2**20  # size of the compilation cache on disk
 
 
@@ -48,7 +50,9 @@ class Run:
     """One training run: the job that all experiments are made of.
 
     `pictures` adds predictions on the grid, `film` those and the weights at each checkpoint. With `fold` = (which, of how many,
-    repeat) that fold of the training points is held out and takes the place of the test set, which is not looked at.
+    repeat) that fold of the training points is held out and takes the place of the test set, which is not looked at. `within`: further
+    regularisers of the compiled function, of which there is nothing, so that many combinations share one. `checkpoints`: how often the
+    network is evaluated, which costs more than its training.
     """
 
     settings: Settings
@@ -56,33 +60,36 @@ class Run:
     pictures: bool = False
     film: bool = False
     fold: tuple[int, int, int] | None = None
+    within: tuple[str, ...] = ()
+    checkpoints: int = CHECKPOINTS
 
     @classmethod
-    def of(
-        cls, settings: Settings, seed: int, *, pictures: bool = False, film: bool = False, fold: tuple[int, int, int] | None = None
-    ) -> Run:
+    def of(cls, settings: Settings, seed: int, **options: Any) -> Run:
         """A run of `settings`, without what does not bear on it, so that equal runs compare equal.
 
-        That is how many seeds there are, their first one (unless edited points were drawn with it), and a switch of decay that
-        changes nothing.
+        That is how many seeds there are, their first one (unless edited points were drawn with it), a switch of decay that
+        changes nothing, and choices that other families of networks alone know.
         """
-        s = replace(settings, seed=settings.seed if settings.edits else 0, seeds=1)
+        others = {name: getattr(_START, name) for model, names in OWN.items() if model != settings.model for name in names}
+        s = replace(settings, seed=settings.seed if settings.edits else 0, seeds=1, **others)
         if not 0 < s.switch_at < s.steps or s.decay_after == s.decay:
             s = replace(s, switch_at=0, decay_after=0.0)
-        return cls(s, seed, pictures, film, fold)
+        return cls(s, seed, **options)
 
     def __hash__(self) -> int:
         return self._hash  # hundreds of runs are looked up at each update of a long sweep
 
     @cached_property
     def _hash(self) -> int:
-        return hash((self.settings, self.seed, self.pictures, self.film, self.fold))
+        return hash((self.settings, self.seed, self.pictures, self.film, self.fold, self.within, self.checkpoints))
 
     def __getstate__(self) -> dict[str, Any]:
         return {name: value for name, value in self.__dict__.items() if name != "_hash"}  # hashes of texts differ between processes
 
     def check(self) -> None:
-        """Raises ValueError for more training points than the data set has, more folds than it allows, or the like."""
+        """Raises ValueError for more training points than the data set has, a model that does not take its inputs, or the like."""
+        if not takes(self.settings.model, self.settings.dataset):
+            raise ValueError(f"model is {self.settings.model!r}; it takes images and series, and {self.settings.dataset} is neither")
         split = datasets.split_for(self.settings, self.seed)
         if self.fold:
             datasets.check_folds(split, self.fold[1])
@@ -95,8 +102,9 @@ class Run:
         if self.fold:
             which, count, repeat = self.fold
             data = datasets.without(split, datasets.held_out(split, count, repeat)[which])
-        data["grid"] = datasets.plane(split).grid
-        history = training.train(program_for(self), Hyperparameters.of(self.settings, self.seed), data)
+        program = program_for(self)
+        data["grid"] = datasets.plane(split).grid[: program.grid]
+        history = training.train(program, Hyperparameters.of(self.settings, self.seed), data)
         return history if self.pictures or self.film else replace(history, grid=history.grid[:0])
 
 
@@ -248,23 +256,40 @@ def result_of(job: Job) -> Any:
 def program_for(run: Run) -> Program:
     """The compiled function that a run needs."""
     s, entry = run.settings, datasets.REGISTRY[run.settings.dataset]
-    return Program(
+    program = Program(
         task=entry.task,
         inputs=entry.inputs,
         outputs=len(entry.classes) or 1,
         n_train=entry.capacity,
         n_validation=entry.n_validation,
         n_test=entry.n_test,
+        family=s.model,
+        shape=entry.shape,
         hidden=s.hidden,
         activation=s.activation,
+        pooling=s.pooling,
+        cell=s.cell,
+        tokens=s.tokens,
+        heads=s.heads,
+        summary=s.summary,
         optimiser=s.optimiser,
         decay_kind="coupled" if s.decay_kind == "coupled" else "decoupled",
         schedule=s.schedule,
         batch_size=s.batch_size,
-        regularisers=s.regularisers,
-        grid=datasets.grid_points(entry.inputs),  # always: a second program without it would have to be compiled too
+        regularisers=tuple(sorted({*s.regularisers, *run.within})),
+        # With all checkpoints always: a second program without it would have to be compiled too. With fewer, where it would take longer
+        # than the rest of the evaluation, only where it is wanted.
+        grid=datasets.grid_points(entry.inputs) if run.pictures or run.film or run.checkpoints == CHECKPOINTS else 0,
         film=run.film,
+        checkpoints=run.checkpoints,
     )
+    width = models.width_for(program, s.budget) if s.budget and s.hidden else s.width
+    return replace(program, hidden=(width,) * len(s.hidden))
+
+
+def takes(model: str, dataset: str) -> bool:
+    """Whether a model takes the inputs of a data set: convolutional, recurrent and attention networks need images or series."""
+    return models.fits(model, datasets.REGISTRY[dataset].shape)
 
 
 def pool() -> FairPool:
@@ -273,6 +298,8 @@ def pool() -> FairPool:
     with _guard:
         if _pool is None:
             use_compilation_cache()
+            # NumPy's linear algebra, small here, would wake a thread for each core, which then spins for a while on a core of a run's.
+            threadpool_limits(1, user_api="blas")
             _pool = FairPool()
         return _pool
 

@@ -101,9 +101,27 @@ def _grid(low: int, high: int, mantissas: tuple[float, ...]) -> tuple[float, ...
 
 DECAYS = (0.0, *_grid(-4, 2, (1, 2, 3, 5, 7)))
 LEARNING_RATES = _grid(-4, 1, (1, 2, 3, 5, 7))
-DATASETS = ("moons", "circles", "gaussians", "xor", "spirals", "sine", "digits", "breast cancer", "wine", "iris", "penguins", "diabetes")
-REGULARISERS = ("batch norm", "dropout", "early stopping", "input noise", "l1", "label smoothing")
-DECAY_ON = ("weights", "weights and biases", "everything", "first layer", "output layer", "all but the output layer")
+DATASETS = (
+    *("moons", "circles", "gaussians", "xor", "spirals", "sine"),
+    *("digits", "breast cancer", "wine", "iris", "penguins", "diabetes", "power demand"),
+)
+REGULARISERS = ("augmentation", "batch norm", "dropout", "early stopping", "input noise", "l1", "label smoothing", "mixup")
+MODELS = ("feedforward", "linear", "convolutional", "recurrent", "attention")
+OWN = {"convolutional": ("pooling",), "recurrent": ("cell",), "attention": ("tokens", "heads", "summary")}  # choices of one model alone
+BUDGETS = (0, 500, 1000, 2000, 4000, 8000, 16000)
+PARTS = (
+    "first layer",
+    "middle layers",
+    "output layer",
+    "biases",
+    "norm scales",
+    "recurrent matrix",
+    "embedding and positions",
+    "queries and keys",
+    "values and projection",
+    "feedforward block",
+)
+DECAY_ON = ("weights", "weights and biases", "everything", "all but the output layer", *PARTS)
 
 
 def of(spec: Number | Choice | Text, default: Any) -> Any:
@@ -153,12 +171,51 @@ class Settings(Checked):
     )
 
     model: str = of(
-        Choice("Model", "A linear model, or a feedforward network with hidden layers.", "Network", ("feedforward", "linear")), "feedforward"
+        Choice(
+            "Model",
+            "A linear model, or a network: fully connected (feedforward), convolutional, recurrent, or an attention encoder. "
+            "The last three take images and series only.",
+            "Network",
+            MODELS,
+        ),
+        "feedforward",
+    )
+    budget: int = of(
+        Choice(
+            "Parameters",
+            "The width is chosen so that the network has about so many parameters; 0: as wide as 'Hidden units' says.",
+            "Network",
+            BUDGETS,
+        ),
+        0,
     )
     width: int = of(Choice("Hidden units", "Units in each hidden layer.", "Network", (4, 8, 16, 32, 48, 64, 128)), 48)
     depth: int = of(Choice("Hidden layers", "How many hidden layers.", "Network", (1, 2, 3, 4)), 2)
     activation: str = of(
         Choice("Activation", "The non-linear function of each hidden unit.", "Network", ("relu", "tanh", "gelu", "sigmoid")), "relu"
+    )
+    pooling: str = of(
+        Choice(
+            "Pooling", "How a convolutional network halves its image after each layer: the mean or the largest.", "Network", ("mean", "max")
+        ),
+        "mean",
+    )
+    cell: str = of(Choice("Recurrent cell", "A plain tanh unit, or one with gates: GRU, LSTM.", "Network", ("tanh", "gru", "lstm")), "tanh")
+    tokens: str = of(
+        Choice(
+            "Tokens",
+            "What an attention network attends to: rows of the image (steps of the series), or patches of 2 x 2 pixels (4 steps).",
+            "Network",
+            ("rows", "patches"),
+        ),
+        "rows",
+    )
+    heads: int = of(Choice("Attention heads", "Each attends in a space of its own.", "Network", (1, 2, 4)), 4)
+    summary: str = of(
+        Choice(
+            "Read from", "The answer is read from the mean of all tokens, or from a learnt class token.", "Network", ("mean", "class token")
+        ),
+        "mean",
     )
 
     decay: float = of(
@@ -183,6 +240,7 @@ class Settings(Checked):
         "decoupled",
     )
     decay_on: str = of(Choice("What decays", "Usually the weights only: biases and norm scales are spared.", "Decay", DECAY_ON), "weights")
+    spare: str = of(Choice("But not", "A part of what decays that is spared.", "Decay", ("none", *PARTS)), "none")
     switch_at: int = of(
         Number("Switch at step", "After so many steps another weight decay takes over; 0 is never.", "Decay", 0, MAX_STEPS, 10), 0
     )
@@ -254,6 +312,45 @@ class Settings(Checked):
         ),
         0.1,
     )
+    shift: int = of(
+        Number(
+            "Shift",
+            "Each training image or series is moved by up to so many pixels or steps, anew at each step.",
+            "Regularisers",
+            0,
+            3,
+            1,
+            needs="augmentation",
+        ),
+        1,
+    )
+    rotation: float = of(
+        Number("Rotation", "Each training image is turned by up to so many degrees.", "Regularisers", 0, 30, 1.0, needs="augmentation"), 0.0
+    )
+    augmentation_noise: float = of(
+        Number(
+            "Noise of augmentation",
+            "Standard deviation of the noise on the moved inputs, in units of the inputs as the network sees them.",
+            "Regularisers",
+            0,
+            1,
+            0.05,
+            needs="augmentation",
+        ),
+        0.0,
+    )
+    mixup: float = of(
+        Number(
+            "Mixup",
+            "Pairs of examples and their labels are mixed with a share from the Beta(a, a) distribution; this is a, 0 mixes nothing.",
+            "Regularisers",
+            0,
+            2,
+            0.1,
+            needs="mixup",
+        ),
+        0.2,
+    )
     patience: int = of(
         Number(
             "Patience",
@@ -274,6 +371,14 @@ class Settings(Checked):
 
 
 SPECS = specs(Settings)
+AMOUNTS = {  # of each regulariser that has some and is nothing without
+    "augmentation": ("shift", "rotation", "augmentation_noise"),
+    "dropout": ("dropout",),
+    "input noise": ("input_noise",),
+    "l1": ("l1",),
+    "label smoothing": ("label_smoothing",),
+    "mixup": ("mixup",),
+}
 
 
 @dataclass(frozen=True)
@@ -286,8 +391,15 @@ class Program:
     n_train: int  # capacity: rows of the padded training arrays
     n_validation: int
     n_test: int
-    hidden: tuple[int, ...] = (48, 48)
+    family: str = "feedforward"  # one of `MODELS`; the linear one is a feedforward network without hidden layers
+    shape: tuple[int, ...] = ()  # (height, width, channels) of an input of images; (steps, 1, channels) of series; () of others
+    hidden: tuple[int, ...] = (48, 48)  # units, channels, or width of the tokens, of each layer or block
     activation: str = "relu"
+    pooling: str = "mean"
+    cell: str = "tanh"
+    tokens: str = "rows"
+    heads: int = 4
+    summary: str = "mean"
     optimiser: str = "adam"
     decay_kind: str = "decoupled"
     schedule: str = "cosine"
@@ -306,6 +418,7 @@ class Hyperparameters:
 
     decay: float = 0.0
     decay_on: str = "weights"  # becomes a 0/1 factor for each parameter array
+    spare: str = "none"  # a part that is taken out again
     decay_after: float = 0.0  # decay from step `switch_at` on
     switch_at: int = 0  # steps done with `decay`; 0, or `steps` and more: all of them
     learning_rate: float = 0.03
@@ -316,16 +429,23 @@ class Hyperparameters:
     l1: float = 0.0
     input_noise: float = 0.0
     label_smoothing: float = 0.0
+    shift: int = 0
+    rotation: float = 0.0
+    augmentation_noise: float = 0.0
+    mixup: float = 0.0
+    early: bool = True  # whether a program with early stopping stops early
     patience: int = MAX_STEPS
     seed: int = 0
 
     @classmethod
     def of(cls, settings: Settings, seed: int) -> Hyperparameters:
-        """The amounts that `settings` names, for one seed."""
+        """The amounts that `settings` names, for one seed; of regularisers that it leaves out, nothing."""
         shared = {f.name: getattr(settings, f.name) for f in fields(cls) if f.name in SPECS and f.name != "seed"}
+        chosen = settings.regularisers
+        shared |= {name: 0 for needs, names in AMOUNTS.items() if needs not in chosen for name in names}
         if settings.decay_kind == "independent":  # the step multiplies by the learning rate, so its peak is taken out here
             shared |= {name: shared[name] / settings.learning_rate for name in ("decay", "decay_after")}
-        return cls(**shared, seed=seed)
+        return cls(**shared, early="early stopping" in chosen, seed=seed)
 
 
 def shrink_per_step(settings: Settings) -> float | None:

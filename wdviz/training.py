@@ -13,9 +13,8 @@ import optax
 from jax import Array
 from jax.flatten_util import ravel_pytree
 
-from wdviz import optimisers, regularisers
+from wdviz import augmentation, models, optimisers, regularisers
 from wdviz.compiling import MOST, Programs
-from wdviz.models import feedforward
 from wdviz.results import SPLITS, History
 from wdviz.settings import Hyperparameters, Program
 
@@ -87,37 +86,52 @@ def _amounts(program: Program, hyper: Hyperparameters) -> dict[str, Any]:
         raise ValueError(f"steps is {hyper.steps}; it must be from 1 to {program.max_steps}")
     real = np.dtype(program.precision)
     names = ("decay", "decay_after", "learning_rate", "momentum", "dropout", "l1", "input_noise", "label_smoothing")
-    return {
+    names += ("shift", "rotation", "augmentation_noise")
+    # Drawn here, since drawing from a Beta distribution would double the time that compilation takes.
+    mixed = (
+        {"shares": augmentation.shares(hyper.seed, hyper.mixup, program.max_steps).astype(real)} if "mixup" in program.regularisers else {}
+    )
+    return mixed | {
         **{name: real.type(getattr(hyper, name)) for name in names},
         "seed": np.uint32(hyper.seed),
         "steps": np.int32(hyper.steps),
         "switch_at": np.int32(hyper.switch_at if 0 < hyper.switch_at < hyper.steps else program.max_steps + 1),
+        "early": np.bool_(hyper.early),
         "patience": np.int32(hyper.patience),
         "checkpoints": checkpoints(hyper.steps, program.checkpoints),
-        "factors": _factors(program, hyper.decay_on),
+        "factors": _factors(program, hyper.decay_on, hyper.spare),
         "rates": _rates(program, hyper.first_rate),
     }
 
 
 @lru_cache(maxsize=4 * MOST)
-def _factors(program: Program, decay_on: str) -> dict[str, dict[str, np.floating]]:
-    params, _ = jax.eval_shape(lambda key: feedforward.init(program, key), jax.random.key(0))
-    in_order = {name: params[name] for name in feedforward.layer_names(program)}
-    return jax.tree.map(np.dtype(program.precision).type, regularisers.decay_factors(in_order, decay_on))
+def _factors(program: Program, decay_on: str, spare: str) -> dict[str, dict[str, np.floating]]:
+    return jax.tree.map(np.dtype(program.precision).type, regularisers.decay_factors(arrays_of(program), decay_on, spare))
 
 
 @lru_cache(maxsize=4 * MOST)
 def _rates(program: Program, first: float) -> dict[str, dict[str, np.floating]]:
     """For each parameter array its learning rate as a multiple of the shared one: `first` for the first layer's weight, 1 for others."""
-    real, names = np.dtype(program.precision).type, feedforward.layer_names(program)
-    params, _ = jax.eval_shape(lambda key: feedforward.init(program, key), jax.random.key(0))
-    return {name: {leaf: real(first if (name, leaf) == (names[0], "weight") else 1) for leaf in params[name]} for name in names}
+    real, arrays = np.dtype(program.precision).type, arrays_of(program)
+    return {name: {leaf: real(first if (name, leaf) == (next(iter(arrays)), "weight") else 1) for leaf in arrays[name]} for name in arrays}
+
+
+@lru_cache(maxsize=4 * MOST)
+def arrays_of(program: Program) -> dict[str, tuple[str, ...]]:
+    """For each component of the network, first to last, the names of its arrays."""
+    params, _ = jax.eval_shape(lambda key: models.init(program, key), jax.random.key(0))
+    return {name: tuple(params[name]) for name in models.layer_names(program)}
+
+
+def _weighted(program: Program) -> tuple[str, ...]:
+    """The components that have a weight, first to last."""
+    return tuple(name for name, leaves in arrays_of(program).items() if "weight" in leaves)
 
 
 def _run(program: Program, amounts: dict[str, Any], data: dict[str, Array]) -> dict[str, Any]:
     """One whole run: a scan over checkpoints, and between two of them a loop over steps whose bounds are data."""
     key = jax.random.key(amounts["seed"], impl="rbg")
-    start, state = feedforward.init(program, jax.random.fold_in(key, 0))
+    start, state = models.init(program, jax.random.fold_in(key, 0))
     # All parameters as one vector: an optimiser's step is then a few operations, not a few for each of the arrays.
     params, unravel = ravel_pytree(start)
     for name in ("factors", "rates"):
@@ -151,9 +165,9 @@ def _run(program: Program, amounts: dict[str, Any], data: dict[str, Array]) -> d
         record["stopped"] = carry["stopped"]
         now = {"loss": record["losses"][1], "index": index, "step": end, "params": carry["params"], "state": carry["state"]}
         if early:
-            better = now["loss"] < carry["kept"]["loss"]
+            better = (now["loss"] < carry["kept"]["loss"]) | ~amounts["early"]
             now = jax.tree.map(lambda new, old: jnp.where(better, new, old), now, carry["kept"])
-            carry["stopped"] |= end - now["step"] >= amounts["patience"]
+            carry["stopped"] |= amounts["early"] & (end - now["step"] >= amounts["patience"])
         if program.film:
             record["film_params"] = unravel(carry["params"])
             record["film_grid"] = _predict(program, record["film_params"], carry["state"], data["grid"])
@@ -198,12 +212,22 @@ def _stepper(
         # Padded rows sort behind the real ones, so the first n entries are a permutation of the training points.
         return jnp.argsort(jnp.where(jnp.arange(program.n_train) < n, draws, 2.0))
 
-    def loss(params: Any, state: Any, x: Array, y: Array, valid: Array, key: Array) -> tuple[Array, Any]:
+    def loss(params: Any, state: Any, x: Array, y: Array, valid: Array, key: Array, share: Array) -> tuple[Array, Any]:
+        if "augmentation" in program.regularisers:
+            how = {"shift": amounts["shift"], "rotation": amounts["rotation"], "jitter": amounts["augmentation_noise"]}
+            x = augmentation.augment(jax.random.fold_in(key, 103), x, program.shape, **how)
         if "input noise" in program.regularisers:
             x = regularisers.input_noise(jax.random.fold_in(key, 101), x, amounts["input_noise"])
-        output, state = feedforward.apply(program, unravel(params), state, x, valid=valid, key=key, dropout=amounts["dropout"])
         smoothing = amounts["label_smoothing"] if "label smoothing" in program.regularisers else None
-        return jnp.sum(valid * example_loss(program, output, y, smoothing)) / jnp.sum(valid), state
+        other = None
+        if "mixup" in program.regularisers:
+            other = augmentation.partners(jax.random.fold_in(key, 104), jnp.sum(valid).astype("int32"), size)
+            x = share * x + (1 - share) * x[other]
+        output, state = models.apply(program, unravel(params), state, x, valid=valid, key=key, dropout=amounts["dropout"])
+        losses = example_loss(program, output, y, smoothing)
+        if other is not None:  # the loss on mixed labels, but for a constant where they are values
+            losses = share * losses + (1 - share) * example_loss(program, output, y[other], smoothing)
+        return jnp.sum(valid * losses) / jnp.sum(valid), state
 
     def step(t: Array, carry: dict[str, Any]) -> dict[str, Any]:
         key_t = jax.random.fold_in(key, t)
@@ -214,8 +238,9 @@ def _stepper(
         rows = place * size + jnp.arange(size)
         valid = (rows < n).astype(program.precision)
         chosen = order[jnp.minimum(rows, program.n_train - 1)]
+        share = amounts["shares"][t] if "mixup" in program.regularisers else jnp.ones((), program.precision)
         (value, state), gradient = jax.value_and_grad(loss, has_aux=True)(
-            carry["params"], carry["state"], data["x_train"][chosen], data["y_train"][chosen], valid, key_t
+            carry["params"], carry["state"], data["x_train"][chosen], data["y_train"][chosen], valid, key_t, share
         )
         rate = optimisers.learning_rate(program.schedule, amounts["learning_rate"], t, amounts["steps"])
         decay = _decay(amounts, t)
@@ -249,7 +274,7 @@ def _evaluator(
 
     def evaluate(carry: dict[str, Any], done: Array) -> dict[str, Any]:
         params, update = unravel(carry["params"]), unravel(carry["update"])
-        output, _ = feedforward.apply(program, params, carry["state"], x)
+        output, _ = models.apply(program, params, carry["state"], x)
         per_example = example_loss(program, output, y)
         if program.task == "classification":
             # Counted before it is divided: shares that do not quite add up to 1 would give accuracies above 1.
@@ -257,8 +282,7 @@ def _evaluator(
         else:
             variance = jnp.sum(share * (y - (share @ y)[:, None]) ** 2, 1)
             scores = 1 - 2 * (share @ per_example) / variance
-        weights = [params[name]["weight"] for name in feedforward.layer_names(program)]
-        updates = [update[name]["weight"] for name in feedforward.layer_names(program)]
+        weights, updates = ([tree[name]["weight"] for name in _weighted(program)] for tree in (params, update))
         return {
             "losses": share @ per_example,
             "scores": scores,
@@ -282,7 +306,7 @@ def example_loss(program: Program, output: Array, y: Array, smoothing: Array | N
 
 
 def _predict(program: Program, params: Any, state: Any, x: Array) -> Array:
-    output, _ = feedforward.apply(program, params, state, x)
+    output, _ = models.apply(program, params, state, x)
     return output if program.task == "regression" else jax.nn.softmax(output)
 
 
@@ -308,7 +332,7 @@ def _history(program: Program, hyper: Hyperparameters, raw: dict[str, Any]) -> H
         norms=raw["norms"][use],
         angles=raw["angles"][use],
         step_losses=raw["step_losses"][: at[use][-1]],
-        layers=feedforward.layer_names(program),
+        layers=_weighted(program),
         kept=kept,
         start=raw["start"],
         params=raw["params"],

@@ -1,4 +1,4 @@
-"""Measure speed: `python -m tests.benchmarks [kernel|sweep|page|all]`."""
+"""Measure speed: `python -m tests.benchmarks [kernel|families|sweep|page|all]`."""
 
 from __future__ import annotations
 
@@ -10,10 +10,12 @@ from pathlib import Path
 # Compiled programs are kept where the tests keep theirs.
 os.environ.setdefault("WDVIZ_CACHE", str(Path(__file__).parents[2] / ".cache" / "xla"))
 
+PARTS = ("kernel", "families", "sweep", "page", "all")
+
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description="Measure speed.")
-    parser.add_argument("part", nargs="?", default="all", choices=("kernel", "sweep", "page", "all"), help="what to measure (default: all)")
+    parser.add_argument("part", nargs="?", default="all", choices=PARTS, help="what to measure (default: all)")
     part = parser.parse_args().part
     started = time.monotonic()
     print(f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f} at the start. On a busy machine only ratios can be trusted.")
@@ -22,6 +24,10 @@ def main() -> None:
         from tests.benchmarks import kernel
 
         kernel.main()
+    if part in ("families", "all"):
+        from tests.benchmarks import families
+
+        families.main()
     if part in ("sweep", "all"):
         from tests.benchmarks import sweep
 

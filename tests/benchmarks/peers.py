@@ -65,18 +65,16 @@ Records = list[tuple[np.ndarray, np.ndarray]]  # at each checkpoint, losses and 
 
 def torch_run(job: Job, *, threads: int, **adamw: bool) -> Records:
     """PyTorch, eager: `nn.Sequential`, AdamW, cosine annealing."""
+    return torch_train(job, _sequential, threads=threads, **adamw)
+
+
+def torch_train(job: Job, network: Callable[[Job], Any], *, threads: int, **adamw: bool) -> Records:
+    """The same for another network, which is made once the seed is set."""
     torch: Any = importlib.import_module("torch")
-    nn, functional = torch.nn, torch.nn.functional
+    functional = torch.nn.functional
     torch.set_num_threads(threads)
     torch.manual_seed(job.seed)
-    layers: list[Any] = []
-    for n_in, n_out in zip(job.widths[:-1], job.widths[1:], strict=True):
-        linear = nn.Linear(n_in, n_out)
-        nn.init.kaiming_normal_(linear.weight, nonlinearity="relu")
-        nn.init.zeros_(linear.bias)
-        between = [nn.ReLU(), *([nn.Dropout(job.dropout)] if job.dropout else [])]
-        layers += [*(between if layers else []), linear]
-    model = nn.Sequential(*layers)
+    model = network(job)
     s = job.settings
     groups = [
         {"params": [p for p in model.parameters() if p.ndim > 1], "weight_decay": s.decay},
@@ -109,6 +107,18 @@ def torch_run(job: Job, *, threads: int, **adamw: bool) -> Records:
         if step in at:
             evaluate()
     return records
+
+
+def _sequential(job: Job) -> Any:
+    nn: Any = importlib.import_module("torch").nn
+    layers: list[Any] = []
+    for n_in, n_out in zip(job.widths[:-1], job.widths[1:], strict=True):
+        linear = nn.Linear(n_in, n_out)
+        nn.init.kaiming_normal_(linear.weight, nonlinearity="relu")
+        nn.init.zeros_(linear.bias)
+        between = [nn.ReLU(), *([nn.Dropout(job.dropout)] if job.dropout else [])]
+        layers += [*(between if layers else []), linear]
+    return nn.Sequential(*layers)
 
 
 Params = list[tuple[jax.Array, jax.Array]]

@@ -48,6 +48,7 @@ class Dataset:
     toy: bool
     load: Callable[..., tuple[Floats, Numbers]]
     divisor: float = 0.0  # inputs are divided by this; 0: standardised by the training rows instead
+    shape: tuple[int, ...] = ()  # (height, width, channels) of an input that is an image, (steps, 1, channels) of a series; else ()
 
     @property
     def outputs(self) -> int:

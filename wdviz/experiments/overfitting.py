@@ -30,6 +30,7 @@ SUGGESTED: dict[str, dict[str, Any]] = {
     "iris": _REAL | {"n_train": 40},
     "penguins": _REAL,
     "diabetes": _REAL | {"n_train": 80},
+    "power demand": _REAL | {"decay": 2.0},
 }
 
 

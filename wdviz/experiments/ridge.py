@@ -119,7 +119,7 @@ def why_not(settings: Settings) -> str:
         return "classes have no least squares"
     if s.optimiser == "adam" and s.decay_kind != "coupled":
         return "AdamW minimises no penalised loss"
-    if s.decay_on != "weights":
+    if s.decay_on != "weights" or s.spare in ("first layer", "output layer"):
         return "not the weights alone decay"
     return f"{s.regularisers[0]} is on" if s.regularisers else ""
 

@@ -21,7 +21,7 @@ LADDERS = {
     "coupled": (0.0, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3),
     "independent": (0.0, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0),
 }
-IMAGES = ("digits",)  # data sets whose inputs are images
+IMAGES = tuple(name for name, entry in datasets.REGISTRY.items() if entry.shape and entry.shape[1] > 1)  # whose inputs are images
 NOISE = 0.3  # strength of the input noise that is spoken of
 RESCALED = 3  # seeds with which rescaling is measured, at most
 

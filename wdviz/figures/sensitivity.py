@@ -69,7 +69,7 @@ def _noise_span(reference: Probes, what: str, classes: int) -> Span:
 
 
 def against_decay(arms: Sequence[Probes], ladder: Sequence[Probes], rungs: Sequence[float]) -> go.Figure:
-    """Mean Jacobian norm, and the product of the layers' spectral norms that bounds it, for each decay of the ladder.
+    """Mean Jacobian norm, and where there is one the product of the layers' spectral norms that bounds it, for each decay of the ladder.
 
     Arguments:
         ladder: empty until it is measured.
@@ -77,10 +77,13 @@ def against_decay(arms: Sequence[Probes], ladder: Sequence[Probes], rungs: Seque
     """
     fig = Draft()
     _add_ladder(fig, ladder, lambda p: p.reaction, "mean Jacobian norm", "var(--ink)", "solid", floor=FLOOR)
-    _add_ladder(fig, ladder, lambda p: p.product, "its bound, the layers' product", BOUND, "dot", floor=FLOOR)
+    first = arms[0].probed[0]
+    bounded = len(first.spectral) > 0
+    if bounded:
+        _add_ladder(fig, ladder, lambda p: p.product, "its bound, the layers' product", BOUND, "dot", floor=FLOOR)
     for arm in arms:
         _add_arm(fig, arm, lambda p: p.reaction, rungs, "mean Jacobian norm", floor=FLOOR)
-    reference = arms[0].probed[0].product
+    reference = first.product if bounded else first.reaction
     high = reference * 4 if math.isfinite(reference) and reference > 0 else 1e3
     _decay_axis(fig, rungs)
     fig.update_yaxes(title="Jacobian norm (log)", type="log", range=[math.log10(FLOOR) - 0.1, math.log10(max(high, 10))], dtick=1)

@@ -1,0 +1,78 @@
+"""The convolutional network: 3 x 3 convolutions (3 x 1 for series), each followed by pooling, then one dense layer."""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+
+from wdviz import regularisers
+from wdviz.models import layers
+from wdviz.settings import Program
+
+Tree = dict[str, dict[str, Array]]
+
+
+def layer_names(program: Program) -> tuple[str, ...]:
+    """Names of the layers, first to last: `layer1`, `layer2`, ..., `output`."""
+    return (*(f"layer{i + 1}" for i in range(len(program.hidden))), "output")
+
+
+def init(program: Program, key: Array) -> tuple[Tree, Tree]:
+    """Parameters and running statistics at the start: weights as in the feedforward network, He et al. (2015) for ReLU."""
+    height, width, channels = program.shape
+    gain = layers.gain(program.activation)
+    params: Tree = {}
+    state: Tree = {}
+    for i, (name, units) in enumerate(zip(layer_names(program), program.hidden, strict=False)):
+        places = 9 if width > 1 else 3
+        params[name] = layers.dense_init(jax.random.fold_in(key, i), places * channels, units, gain, program.precision)
+        if "batch norm" in program.regularisers:
+            norm, state[name] = layers.batch_norm_init(units, program.precision)
+            params[name] |= norm
+        (height, width), channels = _pooled(height, width), units
+    last = jax.random.fold_in(key, len(program.hidden))
+    params["output"] = layers.dense_init(last, height * width * channels, program.outputs, gain, program.precision)
+    return params, state
+
+
+def apply(
+    program: Program,
+    params: Tree,
+    state: Tree,
+    x: Array,
+    *,
+    valid: Array | None = None,
+    key: Array | None = None,
+    dropout: Array | float = 0.0,
+) -> tuple[Array, Tree]:
+    """As `registry.apply`. Layers: convolution, batch normalisation if asked for, activation, pooling. Dropout: before the output layer."""
+    state = dict(state)
+    height, width, channels = program.shape
+    x = jnp.swapaxes(x.reshape(len(x), height, width * channels), 0, 1)  # (height, n, width * channels)
+    for name, units in zip(layer_names(program), program.hidden, strict=False):
+        smaller = _pooled(height, width)
+        halved = smaller != (height, width)
+        across = 2 if halved and width > 1 else 1
+        columns = tuple(column for first in range(across) for column in range(first, width, across))
+        x = layers.convolution(params[name], x, width, columns)
+        if "batch norm" in program.regularisers:
+            places = x.reshape(*x.shape[:2], width, units)
+            normed, state[name] = layers.batch_norm(params[name], state[name], places, valid, axis=1)
+            x = normed.reshape(x.shape)
+        x = layers.ACTIVATIONS[program.activation](x)
+        if halved:
+            x = layers.pool(x, program.pooling, across)
+        height, width = smaller
+    x = jnp.swapaxes(x, 0, 1)
+    x = x.reshape(len(x), height * x.shape[2])
+    if "dropout" in program.regularisers and valid is not None and key is not None:
+        x = regularisers.dropout(jax.random.fold_in(key, len(program.hidden)), x, dropout)
+    return layers.dense(params["output"], x), state
+
+
+def _pooled(height: int, width: int) -> tuple[int, int]:
+    """The size after pooling: halved while it is even; a series, of width 1, is halved along its height."""
+    if height % 2 or (width % 2 and width > 1):
+        return height, width
+    return height // 2, max(width // 2, 1)
