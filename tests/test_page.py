@@ -71,7 +71,7 @@ def test_a_page_is_its_title_its_stage_its_controls_and_its_words():
     assert found["shown"] == dict.fromkeys(address.SHOWN, False)
     assert found["embedded"] is False
     assert {"folds", "repeats", "lowest", "n_train"} <= {w.key for w in (*app.slider, *app.select_slider)}
-    assert [c.value for c in app.caption] == ["beneath 5"]
+    assert [c.value for c in app.main.caption] == ["beneath 5"]
     assert [e.label for e in app.expander] == ["Why", "Small print", "Keys and links"]
 
 
@@ -98,7 +98,7 @@ def test_what_cannot_be_done_is_said_and_the_page_lives():
 
 
 def test_before_a_class_nothing_stands_beneath():
-    assert not opened(present="1").caption
+    assert not opened(present="1").main.caption
 
 
 # --- the sealed test set ----------------------------------------------------------------------------------------------------------

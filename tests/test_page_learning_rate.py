@@ -81,7 +81,7 @@ def test_the_optimiser_is_printed_when_its_expander_is_opened():
     app.run()
     assert not app.exception
     texts = [block.value for block in app.code]
-    assert [t.value for t in app.caption][-3:] == ["optax", "PyTorch", "the paper"]
+    assert [t.value for t in app.main.caption][-3:] == ["optax", "PyTorch", "the paper"]
     assert "optax.adamw(rate, weight_decay=2" in texts[0]
     put(app, decay=5.0)
     assert "optax.adamw(rate, weight_decay=5" in app.code[0].value

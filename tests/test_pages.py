@@ -13,7 +13,7 @@ from tests.apps import TIMEOUT, panel, put, scene, settled
 from tests.helpers import count_compilations
 from wdviz import compiling, datasets, runs, training
 from wdviz.pool import PoolFull
-from wdviz.settings import SPECS, Number, Settings
+from wdviz.settings import REGULARISERS, SPECS, Number, Settings
 from wdviz.ui import address, controls, live, prose, server, stage
 from wdviz.ui.stage import Ask
 
@@ -181,7 +181,7 @@ def test_every_setting_has_one_control_in_the_sidebar_or_on_the_stage():
 def test_moving_any_numeric_control_compiles_nothing():
     app = opened()
     pills: Any = app.get("button_group")[0]
-    pills.set_value(["dropout", "early stopping", "input noise", "l1", "label smoothing"]).run()
+    pills.set_value([name for name in REGULARISERS if name != "batch norm"]).run()
     app.selectbox(key="optimiser").set_value("momentum").run()
     put(app, switch_at=300)  # so that the decay after the switch counts
     settled(app)
@@ -190,6 +190,7 @@ def test_moving_any_numeric_control_compiles_nothing():
             if isinstance(spec, Number):
                 steps = (spec.high - spec.low) // (spec.step or 1) // 3
                 other = spec.grid[len(spec.grid) // 3] if spec.grid else round(spec.low + steps * spec.step, 6)
+                other = spec.low if other == app.session_state[name] else other
                 before = scene(app)["result"]
                 assert other != app.session_state[name], name
                 if name in ON_STAGE:
@@ -344,3 +345,46 @@ def test_on_a_page_within_a_page_the_stage_alone_is_there(monkeypatch: pytest.Mo
     assert not app.title
     assert not app.selectbox
     assert not app.button
+
+
+# --- families of networks ---------------------------------------------------------------------------------------------------------
+
+SMALL = {"dataset": "digits", "n_train": "40", "steps": "20", "seeds": "1", "depth": "1"}
+
+
+def test_a_network_that_cannot_take_the_data_is_not_offered_and_a_link_to_it_gets_the_nearest():
+    app = opened(model="attention", budget="4000", decay_on="queries and keys", seeds="1")
+    notes = " ".join(scene(app)["notes"])
+    assert "model is 'attention'" in notes
+    assert "decay_on is 'queries and keys'" in notes
+    assert controls_of(app) == Settings(seeds=1)
+    assert app.selectbox(key="model").options == ["feedforward", "linear"]
+    assert app.selectbox(key="model").value == "feedforward"
+    assert set(app.selectbox(key="decay_on").options) >= {"weights", "first layer", "biases"}
+    assert "recurrent matrix" not in app.selectbox(key="decay_on").options
+    assert "2,594 parameters, 48 units a layer" in [c.value for c in app.caption]
+
+
+def test_picking_a_network_gives_it_a_width_and_its_parts():
+    app = opened(**SMALL)
+    assert len(app.selectbox(key="model").options) == 5
+    app.selectbox(key="model").set_value("recurrent").run()
+    assert not app.exception
+    assert controls_of(app).budget == controls.SMALL
+    assert app.selectbox(key="width").disabled
+    assert not app.selectbox(key="cell").disabled
+    assert app.selectbox(key="heads").disabled
+    assert "recurrent matrix" in app.selectbox(key="spare").options
+    assert {view["label"] for view in panel(app, "norms")["views"]} == {"layer 1 input", "layer 1 recurrent", "output"}
+    app.selectbox(key="spare").set_value("recurrent matrix").run()
+    app.selectbox(key="model").set_value("feedforward").run()  # which has no such part
+    (note,) = scene(app)["notes"]
+    assert "spare is 'recurrent matrix'" in note
+    assert (controls_of(app).budget, controls_of(app).spare) == (0, "none")
+
+
+def test_attention_is_not_offered_batch_norm():
+    app = opened(**SMALL, model="attention", budget="500", regularisers="batch norm")
+    assert "layer norm" in scene(app)["notes"][0]
+    pills: Any = app.get("button_group")[0]
+    assert "batch norm" not in pills.options

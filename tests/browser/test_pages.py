@@ -9,7 +9,8 @@ from tests.browser import lab
 from tests.browser.test_access import findings
 from wdviz.ui.contents import PAGES
 
-SMALL = "?seeds=1&folds=2&candidates=3&side=3&map_seeds=1"  # of everything little, so that all is soon there
+# Of everything little, so that all is soon there.
+SMALL = "?seeds=1&folds=2&candidates=3&side=3&map_seeds=1&factors=decay&factors=dropout&strengths=3&strength_seeds=1"
 OTHERS = [name for name in PAGES if name != "overfitting"]
 
 

@@ -5,4 +5,6 @@ PAGES = {
     "sensitivity": "Why it helps",
     "tuning": "How to choose it",
     "learning-rate": "Learning rate",
+    "combinations": "Combinations",
+    "architectures": "Architectures",
 }

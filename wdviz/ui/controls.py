@@ -8,29 +8,32 @@ from typing import Any, TypeVar
 
 import streamlit as st
 
-from wdviz import datasets
-from wdviz.plans import ALL_SPECS, Landscape, Search
+from wdviz import datasets, networks
+from wdviz.plans import ALL_SPECS, Combine, Families, Landscape, Search
 from wdviz.settings import SPECS, Checked, Choice, Number, Settings, Several, specs
 from wdviz.ui import address
 
 Plan = TypeVar("Plan", bound=Checked)
+SMALL = 4000  # parameters of a convolutional, recurrent or attention network that was just picked
+_FITTED = ("model", "budget", "regularisers", "decay_on", "spare")  # what `networks.fitted` may change
 _OPENED = "_opened"  # in the session: that for which the test set was opened
 
 # Behind "More": what one seldom touches. What is on neither list belongs to the stage.
 SHOWN = {
     "Data": ("dataset", "n_train", "flip"),
-    "Network": ("model", "width", "depth"),
+    "Network": ("model", "budget", "width", "depth"),
     "Training": ("optimiser", "decay_kind", "steps"),
     "Regularisers": ("regularisers",),
 }
 MORE = {
     "Data": ("noise", "seed"),
-    "Network": ("activation",),
-    "Training": ("decay_on", "schedule", "momentum", "batch_size", "seeds"),
-    "Regularisers": ("dropout", "l1", "input_noise", "label_smoothing", "patience"),
+    "Network": ("activation", "pooling", "cell", "tokens", "heads", "summary"),
+    "Training": ("decay_on", "spare", "schedule", "momentum", "batch_size", "seeds"),
+    "Regularisers": ("dropout", "l1", "input_noise", "label_smoothing", "shift", "rotation", "augmentation_noise", "mixup", "patience"),
 }
 
-IN_SIDEBAR = {name for names in (*SHOWN.values(), *MORE.values(), specs(Search), specs(Landscape)) for name in names}
+_PLANS = (specs(Search), specs(Landscape), specs(Combine), [name for name, spec in specs(Families).items() if spec.group != "Inside"])
+IN_SIDEBAR = {name for names in (*SHOWN.values(), *MORE.values(), *_PLANS) for name in names}
 
 
 def sidebar(suggested: Mapping[str, Mapping[str, Any]], plan: type[Checked] | None = None) -> None:
@@ -40,6 +43,10 @@ def sidebar(suggested: Mapping[str, Mapping[str, Any]], plan: type[Checked] | No
         suggested: for each data set, settings that suit it, set when it is picked.
         plan: the page's own table of controls, shown first.
     """
+    chosen, _ = settings()
+    for name in _FITTED:  # else a control would have a value that it does not offer
+        if _value(name) != getattr(chosen, name):
+            st.session_state[name] = getattr(chosen, name)
     with st.sidebar:
         left, right = st.columns(2)
         left.button("Reset", on_click=put, args=(address.START,), help="All settings back to the start.", width="stretch")
@@ -51,27 +58,29 @@ def sidebar(suggested: Mapping[str, Mapping[str, Any]], plan: type[Checked] | No
         for group, names in own.items():
             st.subheader(group, anchor=False)
             for name in names:
-                control(name)
+                control(name, chosen)
         for group, names in SHOWN.items():
             st.subheader(group, anchor=False)
             for name in names:
-                control(name, on_change=_suit(suggested) if name == "dataset" else None)
+                control(name, chosen, on_change={"dataset": _suit(suggested), "model": _narrow}.get(name))
             if group == "Data":
-                _card(_value("dataset"))
+                _card(chosen.dataset)
+            if group == "Network":
+                st.caption(_size(chosen))
             with st.popover("More", key=f"more_{group}", width="stretch"):
                 for name in MORE[group]:
-                    control(name)
+                    control(name, chosen)
 
 
-def control(name: str, *, on_change: Callable[[], None] | None = None) -> None:
+def control(name: str, chosen: Settings, *, on_change: Callable[[], None] | None = None) -> None:
     """The widget of one settings field. Its value is in the session already: from the address, or the default."""
     spec = ALL_SPECS[name]
-    common: dict[str, Any] = {"key": name, "help": spec.help, "on_change": on_change, "disabled": not _matters(name)}
+    common: dict[str, Any] = {"key": name, "help": spec.help, "on_change": on_change, "disabled": not _matters(name, chosen)}
     match spec:
         case Several():
-            st.pills(spec.label, spec.options, selection_mode="multi", **common)
+            st.pills(spec.label, networks.offered(chosen, name) if name in SPECS else spec.options, selection_mode="multi", **common)
         case Choice():
-            st.selectbox(spec.label, spec.options, **common)
+            st.selectbox(spec.label, networks.offered(chosen, name) if name in SPECS else spec.options, **common)
         case Number(grid=(_, *_)):
             st.select_slider(spec.label, spec.grid, format_func=lambda v: f"{v:g}", **common)
         case Number():
@@ -117,7 +126,8 @@ def settings() -> tuple[Settings, list[str]]:
     if values["n_train"] > most:
         notes.append(f"{values['n_train']} training points were asked for; {values['dataset']} has {most} at most, so all {most} are used.")
         values["n_train"] = most
-    chosen = Settings(**values)
+    chosen, more = networks.fitted(Settings(**values))
+    notes += more
     try:
         datasets.split_for(chosen, chosen.seed)
     except ValueError as error:
@@ -167,20 +177,41 @@ def _suit(suggested: Mapping[str, Mapping[str, Any]]) -> Callable[[], None]:
     return suit
 
 
-def _matters(name: str) -> bool:
+def _matters(name: str, chosen: Settings) -> bool:
     """Whether a control changes anything with the others as they are."""
-    chosen = _value("regularisers") or ()
-    if name == "l1":
-        return "l1" in chosen
-    if name == "momentum":
-        return _value("optimiser") == "momentum"
-    if name in ("width", "depth", "activation"):
-        return _value("model") != "linear"
-    if name == "flip":
-        return datasets.REGISTRY[_value("dataset")].task == "classification"
+    match name:
+        case "l1":
+            return "l1" in chosen.regularisers
+        case "momentum":
+            return chosen.optimiser == "momentum"
+        case "budget" | "depth":
+            return chosen.model != "linear"
+        case "width":
+            return chosen.model != "linear" and not chosen.budget
+        case "activation":
+            return chosen.model not in ("linear", "recurrent")
+        case "pooling":
+            return chosen.model == "convolutional"
+        case "cell":
+            return chosen.model == "recurrent"
+        case "tokens" | "heads" | "summary":
+            return chosen.model == "attention"
+        case "flip":
+            return datasets.REGISTRY[chosen.dataset].task == "classification"
     spec = ALL_SPECS[name]
     needs = spec.needs if isinstance(spec, (Number, Choice)) else ""
-    return not needs or needs in chosen
+    return not needs or needs in chosen.regularisers
+
+
+def _narrow() -> None:
+    """Give a network that was just picked a width at which it trains in a fraction of a second: layers of the same width differ in cost."""
+    put({"budget": 0 if _value("model") in ("feedforward", "linear") else SMALL})
+
+
+def _size(chosen: Settings) -> str:
+    count, width = networks.size(chosen)
+    each = {"convolutional": "channels", "attention": "numbers a token"}.get(chosen.model, "units")
+    return f"{count:,} parameters" + (f", {width} {each} a layer" if width else "")
 
 
 def _next_seed() -> None:

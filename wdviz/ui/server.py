@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -16,8 +16,9 @@ from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from wdviz import runs
-from wdviz.experiments import sensitivity
-from wdviz.plans import Landscape, Probe, Search
+from wdviz.experiments import architectures, combinations, sensitivity
+from wdviz.plans import Combine, Families, Landscape, Probe, Search
+from wdviz.runs import Sweep
 from wdviz.settings import Settings
 from wdviz.ui import files, share
 from wdviz.ui.scenes import learning_rate, tuning
@@ -77,32 +78,37 @@ middleware = [Middleware(Head)]
 
 @asynccontextmanager
 async def lifespan(app: Any) -> AsyncIterator[None]:
-    """Compile the default programs of all pages, then take what start-up left out of the garbage collector's sight.
+    """Compile the default programs of the pages, then take what start-up left out of the garbage collector's sight.
 
-    Compiling while the first visitors are there would hold up their pages by more than it shortens the start. Without the freeze each
-    collection walks all of JAX's and Plotly's objects: about 0.1 s.
+    Compiling while the first visitors are there would hold up their pages by more than it shortens the start; only the last two pages,
+    whose many networks take as long as all the others together, are left for afterwards. Without the freeze each collection walks all
+    of JAX's and Plotly's objects: about 0.1 s.
     """
     _send_at_once()
     await asyncio.to_thread(_warm_up)
     gc.collect()
     gc.freeze()
+    _warm_up_later()
     yield
     runs.pool().shutdown(wait=False, cancel_futures=True)
 
 
 def _warm_up() -> None:
-    """Run one job for each program that a page needs at its defaults, so that it is compiled."""
     chosen = Settings()
     runs.warm_up([chosen])
-    groups = [
-        *sensitivity.groups(chosen, Probe()),
-        *tuning.groups(chosen, Search(), tested=False),
-        *learning_rate.groups(chosen, Landscape()),
-    ]
-    distinct = {
-        (type(job), getattr(job, "run", job).pictures, runs.program_for(getattr(job, "run", job))): job for g in groups for job in g
-    }
-    runs.sweep(list(distinct.values()), session="warm-up").wait_all()
+    groups = (sensitivity.groups(chosen, Probe()), tuning.groups(chosen, Search(), tested=False), learning_rate.groups(chosen, Landscape()))
+    runs.sweep(_distinct(groups), session="warm-up").wait_all()
+
+
+def _warm_up_later() -> Sweep:
+    chosen = Settings()
+    return runs.sweep(_distinct((combinations.groups(chosen, Combine()), architectures.groups(chosen, Families()))), session="warm-up")
+
+
+def _distinct(pages: Iterable[Sequence[Sequence[Any]]]) -> list[Any]:
+    """One job for each program that the pages need, so that it is compiled."""
+    jobs = [job for groups in pages for group in groups for job in group]
+    return list({(type(job), getattr(job, "run", job).pictures, runs.program_for(getattr(job, "run", job))): job for job in jobs}.values())
 
 
 def _send_at_once() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
@@ -31,8 +32,8 @@ def decay_slider(settings: Settings, label: str = "") -> Slider:
 
 
 def spoken_layer(layer: str) -> str:
-    """`layer1` as `layer 1`."""
-    return layer.replace("layer", "layer ")
+    """`layer1 recurrent` as `layer 1 recurrent`, `block1 query` as `block 1 query`."""
+    return re.sub(r"^(layer|block)(\d)", r"\1 \2", layer)
 
 
 def unit(task: Task) -> str:

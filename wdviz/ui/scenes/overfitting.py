@@ -8,7 +8,7 @@ from functools import partial
 
 import numpy as np
 
-from wdviz import datasets
+from wdviz import datasets, networks
 from wdviz.experiments.overfitting import Comparison, film_pair, verdict
 from wdviz.figures import curves, decision, palette
 from wdviz.figures.film import film
@@ -107,15 +107,16 @@ def _panels(comparison: Comparison, *, test_points: bool) -> tuple[Panel, ...]:
         View("data loss and penalty", partial(curves.minimised, arms[1], unit=unit, switch=switch), partial(_minimised, comparison)),
         View("each step", partial(curves.step_losses, arms, unit=unit, switch=switch), partial(_steps, comparison)),
     )
+    decaying = networks.decaying(chosen) if alone else frozenset[str]()
     norms = tuple(
-        View(spoken_layer(name), partial(curves.norms, arms, i, pure_shrink=alone, switch=switch), partial(_norm, arms, i))
+        View(spoken_layer(name), partial(curves.norms, arms, i, pure_shrink=name in decaying, switch=switch), partial(_norm, arms, i))
         for i, name in enumerate(layers)
     )
     return (
         *(_arm(comparison, arm, test_points) for arm in arms),
         Panel("curves", "Loss over training", loss_views, span=5, note=f"solid train, dashed test; {median}", height=290),
         Panel("weights", "Spread of the weights", histograms(arms), 4, note="grey outline: at the start", toggle="log counts", height=290),
-        Panel("norms", "Norm of the weights", norms, span=3, note="dotted: decay alone" if alone else "", height=290),
+        Panel("norms", "Norm of the weights", norms, span=3, note="dotted: decay alone" if decaying else "", height=290),
     )
 
 
