@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import jax
@@ -36,6 +37,17 @@ def test_each_family_learns_and_decays_through_the_kernel(family):
     assert strong.norm < 0.1 * plain.norm
     assert plain.norms.shape == (6, len(plain.layers))
     np.testing.assert_allclose(plain.norms[0], [np.linalg.norm(plain.start[name]["weight"]) for name in plain.layers], rtol=1e-5)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_seed_gives_the_same_curves_whatever_else_the_machine_does(family):
+    """Bit for bit, though several run at once."""
+    program, data = replace(IMAGES, family=family), random_data(IMAGES)
+    with ThreadPoolExecutor(3) as pool:
+        alone, *others = pool.map(lambda seed: training.train(program, replace(HYPER, decay=0.5, seed=seed), data), [5, 5, 6, 5])
+    for other, same in zip(others, (True, False, True), strict=True):
+        assert np.array_equal(alone.losses["test"], other.losses["test"]) == same
+        assert all(np.array_equal(alone.params[n]["weight"], other.params[n]["weight"]) == same for n in alone.layers)
 
 
 @pytest.mark.parametrize("family", FAMILIES)
