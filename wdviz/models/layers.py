@@ -11,6 +11,8 @@ from jax import Array
 
 Params = dict[str, Array]
 
+MANY = 32  # numbers in a row of an image from which a product for each row of the kernel is faster than one of whole windows
+
 ACTIVATIONS = {"relu": jax.nn.relu, "tanh": jnp.tanh, "gelu": jax.nn.gelu, "sigmoid": jax.nn.sigmoid}
 
 
@@ -25,9 +27,13 @@ def dense_init(key: Array, n_in: int, n_out: int, gain: float, dtype: str = "flo
 
 def dense(params: Params, x: Array) -> Array:
     """x (n, ..., n_in) -> (n, ..., n_out)."""
+    return _product(x, params["weight"]) + params["bias"]
+
+
+def _product(x: Array, weight: Array) -> Array:
     # One matrix of rows: the weight's gradient is then one plain product, without a transposed copy first.
     rows = x.reshape(math.prod(x.shape[:-1]), x.shape[-1])
-    return (rows @ params["weight"] + params["bias"]).reshape(*x.shape[:-1], params["weight"].shape[1])
+    return (rows @ weight).reshape(*x.shape[:-1], weight.shape[1])
 
 
 def gain(activation: str) -> float:
@@ -38,25 +44,38 @@ def gain(activation: str) -> float:
 def convolution(params: Params, x: Array, width: int, columns: tuple[int, ...]) -> Array:
     """3 x 3 convolution that keeps the size, with zeros beyond the edges; 3 x 1 where the width is 1.
 
-    A row's window is one vector, and what it gives to a whole row of the output is one banded matrix. On a CPU a product with that matrix
-    is faster at these sizes than windows of single pixels, and many times faster than `jax.lax.conv`.
+    What the rows above, at and below give to a whole row of the output are banded matrices. On a CPU products with these are faster at
+    these sizes than windows of single pixels, and many times faster than `jax.lax.conv`.
 
     Arguments:
         params: `weight` (places * c, channels), its rows ordered by row of the kernel, column, channel of the input; `bias` (channels,).
         x: (h, n, width * c), images row by row, so that neighbouring rows are whole blocks of memory.
-        columns: in which order the output's columns are wanted.
+        columns: which of the output's columns are wanted, in which order; only the input's columns that they see are read.
 
     Returns:
-        (h, n, width * channels).
+        (h, n, len(columns) * channels).
     """
-    height, _, numbers = x.shape
-    padded = jnp.pad(x, ((1, 1), (0, 0), (0, 0)))
-    window = jnp.concatenate([padded[i : i + height] for i in range(3)], -1)
+    channels = x.shape[2] // width
+    first, last = max(min(columns) - 1, 0), min(max(columns) + 2, width)
+    x = x[..., first * channels : last * channels]
     if width == 1:
-        return dense(params, window)
-    kernel = jnp.pad(params["weight"].reshape(3, 3, numbers // width, -1), ((0, 0), (width - 1, width - 1), (0, 0), (0, 0)))
-    banded = jnp.stack([kernel[:, width - column : 2 * width - column] for column in columns], 3)
-    return dense({"weight": banded.reshape(3 * numbers, -1), "bias": jnp.tile(params["bias"], width)}, window)
+        return dense(params, _windows(x))
+    seen = last - first
+    kernel = jnp.pad(params["weight"].reshape(3, 3, channels, -1), ((0, 0), (seen - 1, seen - 1), (0, 0), (0, 0)))
+    banded = jnp.stack([kernel[:, seen + first - column : 2 * seen + first - column] for column in columns], 3)
+    bias = jnp.tile(params["bias"], len(columns))
+    if seen * channels < MANY:
+        return dense({"weight": banded.reshape(3 * seen * channels, -1), "bias": bias}, _windows(x))
+    # Long rows: a product for each row of the kernel, rather than windows that copy each row three times.
+    above, here, below = banded.reshape(3, seen * channels, -1)
+    down, up = jnp.pad(_product(x[:-1], above), ((1, 0), (0, 0), (0, 0))), jnp.pad(_product(x[1:], below), ((0, 1), (0, 0), (0, 0)))
+    return _product(x, here) + down + up + bias
+
+
+def _windows(x: Array) -> Array:
+    """x (h, n, numbers) -> (h, n, 3 * numbers): each row between its neighbours, with zeros beyond the edges."""
+    padded = jnp.pad(x, ((1, 1), (0, 0), (0, 0)))
+    return jnp.concatenate([padded[i : i + len(x)] for i in range(3)], -1)
 
 
 def pool(x: Array, kind: str, across: int) -> Array:
