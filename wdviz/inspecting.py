@@ -80,7 +80,7 @@ def _call(function: Callable[..., Any], program: Program, history: History, x: n
         # A short run has fewer checkpoints; the last one is repeated, so that this does not compile another function.
         return np.concatenate([array, np.repeat(array[-1:], most - count, 0)])
 
-    architecture, given = _architecture(program), (jax.tree.map(padded, history.film_params), x)
+    architecture, given = program.architecture, (jax.tree.map(padded, history.film_params), x)
     key = (function.__name__, architecture, most, x.shape)
 
     def shapes() -> tuple[Any, ...]:
@@ -88,14 +88,6 @@ def _call(function: Callable[..., Any], program: Program, history: History, x: n
 
     found = programs.get(key, lambda *arrays: function(architecture, *arrays), shapes)(*given)
     return {name: np.asarray(array)[:count] for name, array in found.items()}
-
-
-def _architecture(program: Program) -> Program:
-    """The program without what training alone needs."""
-    plain = Program(program.task, program.inputs, program.outputs, 1, 1, 1)
-    names = ("family", "shape", "hidden", "activation", "cell", "tokens", "heads", "summary")
-    norm = tuple(name for name in program.regularisers if name == "batch norm")
-    return replace(plain, regularisers=norm, **{name: getattr(program, name) for name in names})
 
 
 def _memories(program: Program, film: Any, x: Array) -> dict[str, Array]:

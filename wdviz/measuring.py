@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any, Literal
 
 import jax
@@ -28,19 +27,11 @@ Kind = Literal["measure", "reactions", "rescale", "outputs", "search"]
 
 def call(kind: Kind, program: Program, history: History, *arrays: np.ndarray) -> Any:
     """One of the functions below on a network's weights; its results as NumPy arrays. Compiled once for each architecture and shapes."""
-    program = _architecture(program)
+    program = program.architecture
     names = models.layer_names(program)
     trees = tuple({name: tree[name] for name in names if name in tree} for tree in (history.params, history.state))
     function = _compiled(kind, program, trees, arrays)
     return jax.tree.map(np.asarray, function(*trees, *arrays))
-
-
-def _architecture(program: Program) -> Program:
-    """The program without what training alone needs, so that networks of one architecture share their compiled functions."""
-    norm = tuple(name for name in program.regularisers if name == "batch norm")
-    plain = Program(program.task, program.inputs, program.outputs, 1, 1, 1, regularisers=norm)
-    kept = ("family", "shape", "hidden", "activation", "pooling", "cell", "tokens", "heads", "summary")
-    return replace(plain, **{name: getattr(program, name) for name in kept})
 
 
 def _compiled(kind: Kind, program: Program, trees: tuple[Tree, ...], arrays: tuple[np.ndarray, ...]) -> Callable[..., Any]:

@@ -365,6 +365,11 @@ class Settings(Checked):
     )
 
     @property
+    def decaying(self) -> str:
+        """What decays, in words."""
+        return self.decay_on if self.spare == "none" else f"{self.decay_on}, but not {self.spare}"
+
+    @property
     def hidden(self) -> tuple[int, ...]:
         """Units of each hidden layer, first to last; empty for the linear model."""
         return () if self.model == "linear" else (self.width,) * self.depth
@@ -410,6 +415,13 @@ class Program:
     max_steps: int = MAX_STEPS
     checkpoints: int = CHECKPOINTS
     precision: str = "float32"
+
+    @property
+    def architecture(self) -> Program:
+        """The program without what training alone needs, so that networks of one architecture share what is compiled to look at them."""
+        kept = ("family", "shape", "hidden", "activation", "pooling", "cell", "tokens", "heads", "summary")
+        norm = tuple(name for name in self.regularisers if name == "batch norm")
+        return Program(self.task, self.inputs, self.outputs, 1, 1, 1, regularisers=norm, **{name: getattr(self, name) for name in kept})
 
 
 @dataclass(frozen=True)

@@ -27,10 +27,6 @@ def _rise(s: Settings) -> int:
     return max(1, s.steps // 10)
 
 
-def _decaying(s: Settings) -> str:
-    return s.decay_on if s.spare == "none" else f"{s.decay_on}, but not {s.spare}"
-
-
 def _optax(s: Settings) -> str:
     rate = {
         "constant": f"rate = {s.learning_rate:g}",
@@ -42,7 +38,7 @@ def _optax(s: Settings) -> str:
     mask = {
         "weights": "decays = lambda params: jax.tree.map(lambda p: p.ndim >= 2, params)",
         "everything": "decays = None",
-    }.get(_decaying(s), f"decays = ...  # a tree like the parameters, True for what decays: {_decaying(s)}")
+    }.get(s.decaying, f"decays = ...  # a tree like the parameters, True for what decays: {s.decaying}")
     decay = f"weight_decay={_amount(s)}, mask=decays"
     plain = {"sgd": "optax.sgd(rate)", "momentum": f"optax.sgd(rate, momentum={s.momentum:g})", "adam": "optax.adam(rate)"}[s.optimiser]
     if _coupled(s):
@@ -56,7 +52,7 @@ def _optax(s: Settings) -> str:
 
 
 def _torch(s: Settings) -> str:
-    chosen = {"weights": "p.ndim >= 2", "everything": "True"}.get(_decaying(s), f"...  # what decays: {_decaying(s)}")
+    chosen = {"weights": "p.ndim >= 2", "everything": "True"}.get(s.decaying, f"...  # what decays: {s.decaying}")
     by_hand = s.optimiser == "momentum" and not _coupled(s)  # PyTorch has no SGDW with momentum
     groups = "decays = lambda p: " + chosen
     groups += (

@@ -154,13 +154,9 @@ def _curves(found: Architectures) -> Panel:
         return View(what, drawn, partial(_say_curves, found, what))
 
     count = max((ladder.seeds for ladder in found.ladders), default=0)
-    decaying = "" if base.decay_on == "weights" and base.spare == "none" else f"decay on {_decaying(base)}; "
+    decaying = "" if base.decaying == "weights" else f"decay on {base.decaying}; "
     note = f"{decaying}median and range of {seeds(count)}; large: best by validation loss"
     return Panel("families", "Four families, one ladder of decays", (view("loss"), view(score)), span=7, note=note, height=400)
-
-
-def _decaying(base: Settings) -> str:
-    return base.decay_on if base.spare == "none" else f"{base.decay_on} but {base.spare}"
 
 
 def _table(ladder: Ladder, what: str):
