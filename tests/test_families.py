@@ -38,7 +38,7 @@ ATTENTION = [
         (SERIES, (8,), "patches", "mean"),
     )
 ]
-CONVOLUTIONAL = [IMAGES, replace(SERIES, pooling="max"), COLOUR]
+CONVOLUTIONAL = [IMAGES, replace(IMAGES, hidden=(8, 5)), replace(SERIES, pooling="max"), COLOUR]
 NORMED = [replace(p, regularisers=("batch norm",)) for p in (IMAGES, *RECURRENT)]
 ALL = [*CONVOLUTIONAL, *RECURRENT, *ATTENTION, *NORMED]
 
@@ -230,15 +230,17 @@ def filled(module: Any, **leaves: Any) -> Any:
     return eqx.tree_at(lambda m: [getattr(m, name) for name in names], module, [jnp.asarray(leaves[name]) for name in names])
 
 
-def test_convolution_is_that_of_equinox():
-    weight, bias, x = draw(18, 5), draw(5), draw(N, 4, 6, 2)
-    peer = filled(eqx.nn.Conv2d(2, 5, 3, padding=1, key=jax.random.key(0)), weight=weight.reshape(3, 3, 2, 5).transpose(3, 2, 0, 1),
-                  bias=bias[:, None, None])  # fmt: skip
+@pytest.mark.parametrize(("height", "channels"), [(4, 2), (4, 7), (5, 7)], ids=["windows", "transformed rows", "a product for each row"])
+def test_convolution_is_that_of_equinox(height, channels):
+    assert (channels * 6 >= layers.MANY) == (channels == 7)
+    weight, bias, x = draw(9 * channels, 5), draw(5), draw(N, height, 6, channels)
+    kernel = weight.reshape(3, 3, channels, 5).transpose(3, 2, 0, 1)
+    peer = filled(eqx.nn.Conv2d(channels, 5, 3, padding=1, key=jax.random.key(0)), weight=kernel, bias=bias[:, None, None])
     theirs = jax.vmap(peer)(jnp.asarray(x.transpose(0, 3, 1, 2))).transpose(2, 0, 3, 1)  # (h, n, w, channels)
-    rows = jnp.asarray(x.transpose(1, 0, 2, 3).reshape(4, N, 12))
+    rows = jnp.asarray(x.transpose(1, 0, 2, 3).reshape(height, N, 6 * channels))
     for columns in ((0, 1, 2, 3, 4, 5), (0, 2, 4, 1, 3, 5)):
         ours = layers.convolution({"weight": jnp.asarray(weight), "bias": jnp.asarray(bias)}, rows, 6, columns)
-        close(ours.reshape(4, N, 6, 5), theirs[:, :, columns])
+        close(ours.reshape(height, N, 6, 5), theirs[:, :, columns])
 
 
 @pytest.mark.parametrize(("cell", "order"), [("gru", (0, 1, 2)), ("lstm", (0, 1, 2, 3))])
