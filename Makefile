@@ -1,14 +1,14 @@
 # Set-up is part of each target: a machine with Python 3.11 or later needs nothing done by hand.
 #
 #   make run PORT=8080 ADDRESS=0.0.0.0    where the app listens (see .streamlit/config.toml)
-#   make test ARGS="-k layers -x"         which tests run
+#   make test ARGS="-k layers -x"         which tests run; with -n 0 in one process, as --pdb needs
 #   make lock ARGS=--upgrade              newer versions, not only what pyproject.toml asks for
 
 PYTHON ?= python3
 PIP := .venv/bin/pip install --quiet --no-input --disable-pip-version-check --require-hashes
 
 .DELETE_ON_ERROR:
-.PHONY: help run test check bench format lock clean chromium
+.PHONY: help run test check bench format lock audit clean chromium
 
 help:  ## Print this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' Makefile
@@ -16,8 +16,9 @@ help:  ## Print this list
 run: .venv/.run  ## Start the app
 	.venv/bin/streamlit run app.py $(if $(PORT),--server.port $(PORT)) $(if $(ADDRESS),--server.address $(ADDRESS))
 
+# In two processes, a file at a time, in order, since the browser tests must come last in each (see tests/browser/conftest.py).
 test: .venv/.dev chromium  ## Run all tests: units, pages, browser
-	.venv/bin/pytest $(ARGS)
+	.venv/bin/pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 check: .venv/.dev  ## Check format, lint, types and layers, then run all tests
 	.venv/bin/ruff format --check
@@ -39,6 +40,10 @@ COMPILE := .venv/bin/uv pip compile --quiet --universal --python-version 3.11 --
 lock: .venv/.dev  ## Compile both requirement files anew
 	$(COMPILE) $(ARGS) pyproject.toml -o requirements.txt
 	$(COMPILE) $(ARGS) pyproject.toml --group dev -o requirements-dev.txt
+
+# In an environment of its own, kept by uv. Strict: without the internet it fails, instead of finding nothing.
+audit: .venv/.dev  ## Look requirements.txt up among known vulnerabilities
+	.venv/bin/uv tool run pip-audit --strict --disable-pip --require-hashes --requirement requirements.txt $(ARGS)
 
 clean:  ## Remove caches and build products, not .venv
 	rm -rf build dist *.egg-info screenshots .cache .hypothesis .import_linter_cache .pytest_cache .ruff_cache

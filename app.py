@@ -1,7 +1,8 @@
-"""Entry point of the server: `streamlit run app.py`. The router is wdviz/ui/router.py."""
+"""Entry point of the server: `streamlit run app.py`. Its parts are in wdviz/serving, the pages' common script is wdviz/ui/router.py."""
 
 import streamlit as st
 
-from wdviz.ui import server
+from wdviz.serving import assembly
 
-app = st.App(server.ROUTER, lifespan=server.lifespan, routes=server.routes(), middleware=server.middleware)
+# Streamlit looks for this very call in the source of this file.
+app = st.App(assembly.ROUTER, **assembly.around())

@@ -24,6 +24,11 @@ export default function receive(component, urls) {
   return () => setTimeout(() => host.isConnected || takeDown(host));
 }
 
+/** Whether a wish is for more of the same alone. */
+function merely({ more, live, put, ...others }) {
+  return Boolean(more) && !live && !Object.keys(put).length && !Object.keys(others).length;
+}
+
 function takeDown(host) {
   stages.get(host)?.remove();
   stages.delete(host);
@@ -67,6 +72,7 @@ class Stage {
     for (const card of this.cards.values()) card.remove();
     this.presenter.remove();
     removeEventListener("resize", this.onResize);
+    clearTimeout(this.pause);
     this.root.remove();
   }
 
@@ -81,7 +87,10 @@ class Stage {
 
   // --- what is asked of the server -----------------------------------------------------------------------------------------------
 
-  /** Asks for a change: at once if nothing is under way, else as soon as that is answered. Only the latest wishes are ever sent. */
+  /**
+   * Asks for a change: at once if nothing is under way, else as soon as that is answered. Only the latest wishes are ever sent.
+   * What merely asks for more of the same is overtaken by all else: the server then leaves it.
+   */
   ask({ put = {}, live = false, ...others }) {
     this.wish ??= { put: {} };
     Object.assign(this.wish.put, put);
@@ -90,7 +99,7 @@ class Stage {
   }
 
   send() {
-    if (!this.wish || this.waiting) return;
+    if (!this.wish || (this.waiting && !(merely(this.last) && !merely(this.wish)))) return;
     this.moving = Boolean(this.wish.live);
     const picked = [...this.cards.values()].map((card) => [card.panel.name, card.picked]);
     const message = { id: (this.sent += 1), have: this.wire.acknowledge(), picked: Object.fromEntries(picked), ...this.wish };
@@ -116,7 +125,7 @@ class Stage {
     if (!body) { this.startAnew(); return; }
     if (body.ask >= this.waiting) this.waiting = 0;
     this.announce("wd:answered", { ask: body.ask });
-    if (body.trouble) { this.trouble(body.trouble); return; }
+    if (body.hold) { this.hold(body.hold); return; }
     if (body.reel) this.reel = { ...body.reel, scene: body.scene };
     this.body = body;
     this.settled = !this.waiting && !this.wish; // else the controls are ahead of what this shows
@@ -132,12 +141,22 @@ class Stage {
     this.ask({ ...this.last });
   }
 
-  /** Nothing new to show: the last picture stays, beside what went wrong. */
-  trouble(text) {
-    setText(this.notes, text);
-    this.appear();
-    if (this.body) this.player.giveUp();
+  /** Nothing new to show: the last picture stays, beside what went wrong or what is waited for. */
+  async hold({ trouble, status, again }) {
+    if (trouble) setText(this.notes, trouble);
+    if (status || !this.body) setText(this.status, status);
+    if (trouble && this.body) this.player.giveUp();
+    if (trouble || status) await this.appear(); // a stage that is not on the page asks for nothing
+    if (again !== null) this.later(again);
     this.send();
+  }
+
+  /** Asks for more in so many seconds, give or take a quarter, so that not all browsers ask at once. */
+  later(seconds) {
+    clearTimeout(this.pause);
+    const ask = () => this.wish || this.waiting || !this.root.isConnected || this.ask({ more: true });
+    if (seconds) this.pause = setTimeout(ask, seconds * (750 + 500 * Math.random()));
+    else ask();
   }
 
   /** Puts the stage on the page, once it has its styles. */
@@ -190,7 +209,7 @@ class Stage {
     Object.assign(this.root.dataset, { updates: this.updates, result: body.result, status: body.progress?.words ?? body.status });
     if (body.more && this.asked !== body && !this.wish && !this.waiting) {
       this.asked = body; // a repaint of the same picture asks for nothing
-      this.ask({ more: true });
+      this.later(body.again);
     }
     this.announce("wd:painted", { updates: this.updates, result: body.result, ms });
   }

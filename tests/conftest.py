@@ -1,7 +1,11 @@
-"""Sets the environment before any test imports JAX."""
+"""Sets the environment before any test imports JAX, and what is the same for all tests."""
 
 import os
 from pathlib import Path
 
+from hypothesis import settings
+
 # Compiled programs are kept here, so that test processes and later runs compile nothing twice.
 os.environ.setdefault("WDVIZ_CACHE", str(Path(__file__).parent.parent / ".cache" / "xla"))
+
+settings.load_profile("ci")  # everywhere as there: no limit of time, which a busy machine would break, and the same examples each time

@@ -11,12 +11,23 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
 ROOT = Path(__file__).parents[1]
-START_SECONDS = 90
+START_SECONDS = 240  # on cores shared with other tests, and perhaps with nothing compiled yet
 POLL_SECONDS = 0.02
+
+
+@dataclass(frozen=True)
+class Server:
+    """The app, answering at `url`, which has no slash at its end; `seconds` passed until it said that it is healthy."""
+
+    url: str
+    port: int
+    process: subprocess.Popen[bytes]
+    seconds: float
 
 
 @contextlib.contextmanager
@@ -26,10 +37,21 @@ def serve(log: IO[bytes], **environment: str) -> Iterator[tuple[str, float]]:
     Raises:
         RuntimeError: if it stops, or is not healthy in time; with the end of the log.
     """
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    command = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.address", "127.0.0.1", "--server.port", str(port)]
+    with running(log, 0, "app.py", **environment) as server:
+        yield server.url, server.seconds
+
+
+@contextlib.contextmanager
+def running(log: IO[bytes], port: int = 0, script: str = "app.py", **environment: str) -> Iterator[Server]:
+    """As `serve`, with the process itself; at a `port` of one's own choice, for a server that takes the place of another.
+
+    `script`: another entry point, as seen from the project's folder.
+    """
+    if not port:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+    command = [sys.executable, "-m", "streamlit", "run", script, "--server.address", "127.0.0.1", "--server.port", str(port)]
     started = time.monotonic()
     process = subprocess.Popen(
         command,
@@ -46,7 +68,7 @@ def serve(log: IO[bytes], **environment: str) -> Iterator[tuple[str, float]]:
                 log.seek(0)
                 raise RuntimeError("the server did not start:\n" + log.read().decode(errors="replace")[-5000:])
             time.sleep(POLL_SECONDS)
-        yield f"http://127.0.0.1:{port}", time.monotonic() - started
+        yield Server(f"http://127.0.0.1:{port}", port, process, time.monotonic() - started)
     finally:
         _stop(process)
 

@@ -299,7 +299,7 @@ def test_suggested_settings_show_what_decay_does(name):
 
 def test_the_page_and_the_library_call_see_the_same_numbers(default):
     with runs.FairPool(2) as pool:
-        sweep = runs.Sweep(planned(Settings()), pool.for_session("page"), runs.Cache())
+        sweep = runs.Sweep(planned(Settings()), runs.one_by_one(pool), runs.Cache())
         page = overfitting.compare(Settings(), dict(sweep.finished()))
     assert page is not None
     assert page.cut() == default.cut()

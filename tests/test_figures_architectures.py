@@ -68,7 +68,7 @@ def test_each_figure_says_what_it_shows_and_travels(real, kind):
     shown = views(kind)
     assert len(shown) >= 10
     for name, view in shown:
-        fig = go.Figure(view.draw())  # with Plotly's own check of every property
+        fig = go.Figure(view.draw().figure())  # with Plotly's own check of every property
         assert layout(fig).title.text, name
         assert layout(fig).xaxis.title.text, name
         as_json = fig.to_json()
@@ -85,7 +85,7 @@ def test_each_figure_says_what_it_shows_and_travels(real, kind):
 
 def test_only_the_families_that_fit_are_drawn(real):
     assert set(real["points"].missing) == {"convolutional", "recurrent", "attention"}
-    fig = go.Figure(dict(views("points"))["families, loss"].draw())
+    fig = go.Figure(dict(views("points"))["families, loss"].draw().figure())
     assert {t.name for t in traces(fig)} == {"feedforward", "best decay, feedforward"}
 
 

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import contextlib
+import threading
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from streamlit.runtime.scriptrunner_utils.script_requests import RerunData, ScriptRequests
 
+from tests.test_pool import PATIENCE, until
 from wdviz import runs
 from wdviz.experiments import overfitting
-from wdviz.pool import PoolFull
+from wdviz.pool import FairPool, PoolFull
 from wdviz.settings import SPECS, Number, Settings
 from wdviz.ui import address, controls, live
 from wdviz.ui.stage import Ask
@@ -34,6 +40,7 @@ def state(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, Any]]:
     session: dict[str, Any] = dict(address.DEFAULTS)
     monkeypatch.setattr(live.st, "session_state", session)
     monkeypatch.setattr(live.st, "rerun", rerun)
+    monkeypatch.setattr(live, "PATIENT_S", PATIENCE)
     yield session
     if "_sweep" in session:
         session["_sweep"][1].cancel()
@@ -208,7 +215,7 @@ def test_what_was_finished_before_is_there_at_once(state: dict[str, Any]):
 
 def test_a_full_pool_is_passed_on_and_the_next_call_starts_afresh(state: dict[str, Any], monkeypatch: pytest.MonkeyPatch):
     def full(*args: Any, **kwargs: Any) -> Any:
-        raise PoolFull("too many")
+        raise PoolFull(100, 3)
 
     groups = overfitting.pairs(replace(QUICK, seed=600))
     with monkeypatch.context() as patched:
@@ -267,6 +274,117 @@ def test_a_film_is_recorded_for_the_runs_that_are_wanted(state: dict[str, Any]):
     filmed = live.filmed(pair)
     assert set(filmed) == set(pair)
     assert all(history.film_grid is not None for history in filmed.values())
+
+
+# --- a busy server ----------------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def server(state: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> Iterator[SimpleNamespace]:
+    """The session on a server of its own with one worker, which is busy until `go` is set; `requests` are Streamlit's for the session."""
+    pool, go = FairPool(1, runs.result_of), threading.Event()
+    holder = pool.for_session("holder").submit(go.wait, PATIENCE)
+    context = SimpleNamespace(session_id="me", script_requests=ScriptRequests())
+    monkeypatch.setattr(live, "get_script_run_ctx", lambda **_: context)
+    monkeypatch.setattr(runs, "pool", lambda: pool)
+    yield SimpleNamespace(pool=pool, go=go, holder=holder, requests=context.script_requests)
+    go.set()
+    pool.shutdown(cancel_futures=True)
+
+
+def test_a_page_says_who_comes_before_it_and_keeps_its_place(server: SimpleNamespace, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(live, "PATIENT_S", 0.0)
+    groups = overfitting.pairs(replace(QUICK, seed=1100))
+    server.pool.start(overfitting.pairs(replace(QUICK, seed=1150))[0], "other", urgent=True)
+    for _ in range(2):
+        with pytest.raises(live.NotYet, match="1 visitor before you"):
+            live.follow(groups)
+        assert server.pool.place("me") == 2
+    server.go.set()
+    monkeypatch.setattr(live, "PATIENT_S", PATIENCE)
+    assert whole(live.follow(groups).results, groups) == 1
+
+
+def test_a_newer_wish_ends_the_wait_for_an_older_one(server: SimpleNamespace):
+    groups = overfitting.pairs(replace(QUICK, seed=1200))
+    with ThreadPoolExecutor(1) as script:
+        waiting = script.submit(live.follow, groups)
+        until(lambda: server.pool.waiting("me") == 2)
+        server.requests.request_rerun(RerunData(fragment_id="stage"))
+        with pytest.raises(live.NotYet) as ended:
+            waiting.result(PATIENCE)
+    assert str(ended.value) == ""  # nothing to say: the newer one is on its way
+
+
+def test_a_film_ends_for_a_newer_wish_too(server: SimpleNamespace):
+    with ThreadPoolExecutor(1) as script:
+        waiting = script.submit(live.filmed, overfitting.film_pair(replace(QUICK, seed=1250)))
+        until(lambda: server.pool.waiting("me") > 0)
+        server.requests.request_stop()
+        with pytest.raises(live.NotYet):
+            waiting.result(PATIENCE)
+
+
+def test_what_a_visitor_who_left_had_started_is_dropped_and_started_anew_when_back(
+    server: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(live, "PATIENT_S", 0.0)
+    monkeypatch.setattr(live, "LEASE_S", 0.0)
+    groups = overfitting.pairs(replace(QUICK, seed=1300))
+    with pytest.raises(live.NotYet):
+        live.follow(groups)
+    assert server.pool.waiting("me") == 2
+    server.go.set()
+    server.pool.for_session("other").submit(int).result(PATIENCE)
+    until(lambda: server.pool.waiting() == 0)
+    assert runs.finished(groups[0]) == {}
+    monkeypatch.setattr(live, "LEASE_S", PATIENCE)
+    monkeypatch.setattr(live, "PATIENT_S", PATIENCE)
+    assert whole(live.follow(groups).results, groups) == 1
+
+
+def test_a_session_that_asks_on_keeps_what_it_has_started(server: SimpleNamespace, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(live, "PATIENT_S", 0.0)
+    groups = overfitting.pairs(replace(QUICK, seed=1350))
+    with pytest.raises(live.NotYet):
+        live.follow(groups)
+    assert server.pool._leases["me"] - time.monotonic() > live.LEASE_S / 2
+
+
+def test_where_only_the_rest_finds_no_room_the_first_picture_stays_and_the_place_is_said(
+    server: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
+):
+    server.go.set()
+    groups = overfitting.pairs(replace(QUICK, seed=1400))
+    live.follow(groups)
+    monkeypatch.setattr(live, "PATIENT_S", 0.0)
+    monkeypatch.setattr(server.pool, "_limits", {True: 100, False: 0})
+    following = live.follow(groups)
+    assert whole(following.results, groups) == 1
+    assert (following.more, following.place) == (True, 1)
+    assert following.progress is not None
+    assert "place 1 in the line" in following.progress.words
+    monkeypatch.setattr(server.pool, "_limits", {True: 100, False: 100})
+    monkeypatch.setattr(live, "PATIENT_S", PATIENCE)
+    while not (following := live.follow(groups)).done:
+        assert following.place == 0
+
+
+def test_repetitions_are_left_out_while_the_server_is_crowded_and_come_back(server: SimpleNamespace, monkeypatch: pytest.MonkeyPatch):
+    state = server.pool.state()
+    now = [state]
+    monkeypatch.setattr(server.pool, "state", lambda: now[0])
+
+    def seeds(sessions: int, backlog: float) -> int:
+        now[0] = replace(state, sessions=sessions, backlog=backlog)
+        return live.as_far_as_crowded(Settings(seeds=5)).seeds
+
+    assert seeds(sessions=1, backlog=100.0) == 5  # one visitor's long sweep is no crowd
+    assert seeds(sessions=30, backlog=live.CROWDED_S - 1) == 5
+    assert seeds(sessions=30, backlog=live.CROWDED_S + 1) == live.FEWER
+    assert live.as_far_as_crowded(Settings(seeds=1)).seeds == 1
+    assert seeds(sessions=30, backlog=live.CALM_S + 1) == live.FEWER  # not now this, now that
+    assert seeds(sessions=30, backlog=live.CALM_S - 0.5) == 5
 
 
 # --- names ------------------------------------------------------------------------------------------------------------------------

@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from tests.apps import scene
+from tests.apps import ask, open_at, scene
 from wdviz.plans import Search
 from wdviz.settings import Settings
-from wdviz.ui import address, controls, live
-from wdviz.ui.stage import Ask
+from wdviz.ui import address, controls, faults, live
 
 
 def script() -> None:
     """A page of one panel with two views, of which the last run finishes with the third visit."""
-    import plotly.graph_objects as go
     import streamlit as st
 
+    from wdviz.figures.draft import Draft
     from wdviz.plans import Search
     from wdviz.ui import controls, live, page
     from wdviz.ui.stage import Panel, Scene, View
@@ -31,7 +32,7 @@ def script() -> None:
         if plan.folds == 13:
             raise ValueError("13 folds are too many")
         count = st.session_state["visits"] = st.session_state.get("visits", 0) + 1
-        views = tuple(View(name, go.Figure, lambda: "Says so.") for name in ("loss", "accuracy"))
+        views = tuple(View(name, Draft, lambda: "Says so.") for name in ("loss", "accuracy"))
         opened = controls.opened(plan)
         return Scene((Panel("one", "One", views),), f"{count} {opened}", answer=f"{chosen.decay:g}", more=count < 3, notes=("Of its own.",))
 
@@ -42,20 +43,7 @@ def script() -> None:
 
 
 def opened(**query: str) -> AppTest:
-    app = AppTest.from_function(script, default_timeout=60)
-    for name, value in query.items():
-        app.query_params[name] = value
-    app.run()
-    assert not app.exception
-    return app
-
-
-def ask(app: AppTest, **asked: Any) -> AppTest:
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(live.st, "session_state", app.session_state)
-        patched.setattr(live.st, "rerun", lambda: None)
-        live.answer(Ask(**asked), [])
-    return app.run()
+    return open_at(AppTest.from_function(script, default_timeout=60), **query)
 
 
 def test_a_page_is_its_title_its_stage_its_controls_and_its_words():
@@ -92,9 +80,59 @@ def test_while_there_is_more_only_the_view_on_the_screen_is_made():
 
 def test_what_cannot_be_done_is_said_and_the_page_lives():
     app = opened(folds="13")
-    assert scene(app) == {"ask": 0, "trouble": "Nothing was trained: 13 folds are too many."}
+    assert scene(app) == {"ask": 0, "hold": {"trouble": "Nothing was trained: 13 folds are too many.", "status": "", "again": None}}
     app.slider(key="folds").set_value(5).run()
     assert scene(app)["answer"] == f"{Settings().decay:g}"
+
+
+@pytest.mark.parametrize("error", [FloatingPointError("/secret/path"), KeyError("token"), RuntimeError("the pool is shut down")])
+def test_of_an_error_that_nobody_foresaw_the_visitor_learns_its_id_alone(error: Exception, monkeypatch, caplog):
+    app = opened()
+    monkeypatch.setattr(faults, "_TRACE_S", 0.0)
+
+    def fails(*_: Any) -> None:
+        raise error
+
+    with monkeypatch.context() as patched:
+        patched.setattr(controls, "opened", fails)
+        app.run()
+    hold = scene(app)["hold"]
+    (name,) = re.findall(r"\(error (\w{8})\)", hold["trouble"])
+    assert str(error) not in hold["trouble"]
+    assert not app.exception
+    (logged,) = [record for record in caplog.records if record.name == "wdviz"]
+    assert name in logged.getMessage()
+    assert logged.exc_info is not None
+    assert logged.exc_info[1] is error
+    assert "answer" in scene(app.run())  # and the page lives
+
+
+def test_a_picture_that_does_not_come_yet_is_waited_for_in_words(monkeypatch):
+    app = opened()
+    for said, again in (("The server is busy: your picture comes next.", 0), ("", None)):
+
+        def fails(*_: Any, said: str = said) -> None:
+            raise live.NotYet(said)
+
+        with monkeypatch.context() as patched:
+            patched.setattr(controls, "opened", fails)
+            app.run()
+        assert scene(app)["hold"] == {"trouble": "", "status": said, "again": again}
+
+
+def test_what_a_crowd_leaves_out_is_said_and_asked_for_again(monkeypatch):
+    app = opened()
+    ask(app, more=True)
+    assert scene(ask(app, more=True))["more"] is False
+    with monkeypatch.context() as patched:
+        patched.setattr(live, "as_far_as_crowded", lambda chosen: replace(chosen, seeds=2))
+        app.run()
+        found = scene(app)
+        assert found["notes"][-1] == "Many people are training now, so this shows 2 of 5 seeds. The others follow by themselves."
+        assert found["more"] is True
+        assert found["again"] > 1
+        assert "seeds" not in app.query_params
+    assert scene(app.run())["notes"] == ["Of its own."]
 
 
 def test_before_a_class_nothing_stands_beneath():

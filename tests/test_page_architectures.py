@@ -124,7 +124,7 @@ def test_moving_numbers_compiles_nothing_and_the_moment_trains_nothing():
 
 def test_a_part_that_no_network_has_is_said(monkeypatch):
     shown = scene(opened(dataset="moons", stand_in="none", decaying="queries and keys"))
-    assert shown["trouble"].startswith("Nothing was trained: decay_on is 'queries and keys'")
+    assert shown["hold"]["trouble"].startswith("Nothing was trained: decay_on is 'queries and keys'")
 
 
 def test_each_notice_sets_allowed_settings():

@@ -89,10 +89,10 @@ def test_averaging_and_the_judge_are_other_views_of_the_same_runs():
 )
 def test_what_cannot_be_asked_is_said_and_the_page_lives(values: dict[str, Any], said: str):
     app = opened(**values)
-    assert scene(app)["trouble"].startswith("Nothing was trained: ")
-    assert said in scene(app)["trouble"]
+    assert scene(app)["hold"]["trouble"].startswith("Nothing was trained: ")
+    assert said in scene(app)["hold"]["trouble"]
     put(app, **{name: SMALL.get(name, getattr(Combine(), name)) for name in values})
-    assert "trouble" not in scene(app)
+    assert "hold" not in scene(app)
 
 
 @pytest.mark.parametrize(
@@ -110,7 +110,7 @@ def test_what_cannot_be_asked_is_said_and_the_page_lives(values: dict[str, Any],
 def test_other_settings_run_through(values: dict[str, Any]):
     app = opened(**values)
     last = settled(app)
-    assert "trouble" not in last
+    assert "hold" not in last
     if values.get("learning_rate") == 10:
         assert "**diverges**" in last["answer"]
     elif values.get("decay") == 0:
@@ -200,7 +200,7 @@ def test_every_panel_has_a_picture_however_little_is_finished(others: str, done:
         assert panel.views
         for view in panel.views:
             assert view.say()
-            assert view.draw().layout.title.text  # type: ignore[attr-defined]
+            assert view.draw().layout["title"]["text"]
     assert len(next(p for p in shown.panels if p.name == "together").views) == 15
 
 

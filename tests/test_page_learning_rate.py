@@ -67,9 +67,9 @@ def test_a_click_on_a_cell_is_a_change_of_settings_that_trains_only_what_follows
 
 def test_a_range_without_a_choice_is_a_message_and_the_page_lives():
     app = opened(decay_from=5.0, decay_to=0.5)
-    assert "Nothing was trained: the range is reversed: the lowest decay is 5" in scene(app)["trouble"]
+    assert "Nothing was trained: the range is reversed: the lowest decay is 5" in scene(app)["hold"]["trouble"]
     put(app, decay_to=5.0)
-    assert "no decay to choose between" in scene(app)["trouble"]
+    assert "no decay to choose between" in scene(app)["hold"]["trouble"]
     put(app, decay_to=50.0)
     assert "Does" not in settled(app)["answer"]
 
@@ -123,7 +123,7 @@ def test_every_figure_is_valid_and_has_its_sentence(everything):
     found = scenes.scene(CHOSEN, PLAN, following(everything))
     for each in found.panels:
         for view in each.views:
-            go.Figure(view.draw())
+            go.Figure(view.draw().figure())
             assert view.say().endswith(".")
             assert "nan" not in view.say()
 
@@ -134,7 +134,7 @@ def test_what_is_left_of_stop_is_a_whole_scene(everything):
     assert len(found.panels) == 7
     for each in found.panels:
         for view in each.views:
-            go.Figure(view.draw())
+            go.Figure(view.draw().figure())
             assert view.say()
     assert found.more
 
@@ -154,7 +154,7 @@ def test_a_kind_on_neither_map_is_said(everything):
 
 def test_only_the_map_of_the_chosen_kind_carries_the_frame(everything):
     found = scenes.scene(CHOSEN, PLAN, following(everything))
-    shapes = [len(go.Figure(panel(found, f"map-{kind}").views[0].draw()).layout.shapes) for kind in ("decoupled", "coupled")]  # type: ignore[attr-defined]
+    shapes = [len(go.Figure(panel(found, f"map-{kind}").views[0].draw().figure()).layout.shapes) for kind in ("decoupled", "coupled")]  # type: ignore[attr-defined]
     assert shapes[0] > 0
     assert shapes[1] == 0
 

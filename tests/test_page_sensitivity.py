@@ -114,7 +114,7 @@ def test_what_cannot_be_trained_is_said(monkeypatch):
         raise ValueError("no such thing")
 
     monkeypatch.setattr(sensitivity, "summarise", refuse)
-    assert scene(opened())["trouble"] == "Nothing was trained: no such thing."
+    assert scene(opened())["hold"]["trouble"] == "Nothing was trained: no such thing."
 
 
 def test_each_notice_sets_allowed_settings():

@@ -106,10 +106,10 @@ def test_the_test_set_is_opened_on_demand_and_sealed_again():
 )
 def test_what_cannot_be_asked_is_said_and_the_page_lives(values: dict[str, Any], said: str):
     app = opened(**values)
-    assert scene(app)["trouble"].startswith("Nothing was trained: ")
-    assert said in scene(app)["trouble"]
+    assert scene(app)["hold"]["trouble"].startswith("Nothing was trained: ")
+    assert said in scene(app)["hold"]["trouble"]
     put(app, **{name: SMALL.get(name, getattr(Settings(), name, 1)) for name in values})
-    assert "trouble" not in scene(app)
+    assert "hold" not in scene(app)
 
 
 @pytest.mark.parametrize(
@@ -125,7 +125,7 @@ def test_what_cannot_be_asked_is_said_and_the_page_lives(values: dict[str, Any],
 def test_other_settings_run_through_with_the_test_set_open(values: dict[str, Any]):
     app = opened(tested=True, **values)
     last = settled(app)
-    assert "trouble" not in last
+    assert "hold" not in last
     if values.get("learning_rate") == 10:
         assert "**diverges**" in last["answer"]
     else:
@@ -216,7 +216,7 @@ def test_sealed_nothing_of_the_test_set_is_in_any_words_or_picture():
     other = {run: poisoned(h) if run in whole else h for run, h in clean.items()}
 
     def drawn(done: dict[Run, History]) -> list[Any]:
-        return [(v.label, v.say(), str(v.draw().to_plotly_json())) for p in told(done).panels for v in p.views]
+        return [(v.label, v.say(), str(v.draw().figure().to_plotly_json())) for p in told(done).panels for v in p.views]
 
     assert drawn(clean) == drawn(other)
     assert [v.say() for v in panel(told(clean, tested=True), "price").views] != [

@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from tests.apps import TIMEOUT, panel, put, scene, settled
+from tests.apps import TIMEOUT, ask, open_at, panel, put, scene, settled
 from tests.helpers import count_compilations
 from wdviz import compiling, datasets, runs, training
 from wdviz.pool import PoolFull
+from wdviz.serving import assembly
 from wdviz.settings import REGULARISERS, SPECS, Number, Settings
-from wdviz.ui import address, controls, live, prose, server, stage
-from wdviz.ui.stage import Ask
+from wdviz.ui import address, controls, prose, stage
 
 ON_STAGE = {"decay", "learning_rate", "switch_at", "decay_after", "edits"}
 
@@ -26,23 +26,7 @@ def _warm():
 
 
 def opened(**query: Any) -> AppTest:
-    app = AppTest.from_file(str(server.ROUTER), default_timeout=TIMEOUT)
-    for name, value in query.items():
-        app.query_params[name] = value
-    app.run()
-    assert not app.exception
-    return app
-
-
-def ask(app: AppTest, **asked: Any) -> AppTest:
-    """What the browser's message does: it is answered, then the page runs."""
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(live.st, "session_state", app.session_state)
-        patched.setattr(live.st, "rerun", lambda: None)
-        live.answer(Ask(**asked), ["", *(settings for _, settings in prose.notice("overfitting"))])
-    app.run()
-    assert not app.exception
-    return app
+    return open_at(AppTest.from_file(str(assembly.ROUTER), default_timeout=TIMEOUT), **query)
 
 
 def controls_of(app: AppTest) -> Settings:
@@ -118,7 +102,7 @@ def test_other_data_sets(dataset: str):
     app = opened()
     app.selectbox(key="dataset").set_value(dataset).run()
     assert not app.exception
-    assert "trouble" not in scene(app)
+    assert "hold" not in scene(app)
     assert panel(app, "without")["stats"][0][0] == ("train R2" if dataset in ("sine", "diabetes") else "train accuracy")
 
 
@@ -151,8 +135,9 @@ def test_notice_buttons_and_steps_set_every_control():
     assert panel(app, "with")["tag"] == "learns nothing"
     steps = scene(app)["notice"]
     assert steps == ["The page as it opens", *(words for words, _ in prose.notice("overfitting"))]
-    for k, (_, query) in enumerate([("", ""), *prose.notice("overfitting")]):
-        ask(app, notice=k)
+    queries = ["", *(query for _, query in prose.notice("overfitting"))]
+    for k, query in enumerate(queries):
+        ask(app, queries, notice=k)
         assert controls_of(app) == Settings(**address.parse(query))
         assert scene(app)["notes"] == []
 
@@ -329,12 +314,14 @@ def test_a_full_pool_is_said_in_words(monkeypatch: pytest.MonkeyPatch):
     app = opened()
 
     def full(*args: Any, **kwargs: Any) -> Any:
-        raise PoolFull("too many runs wait")
+        raise PoolFull(2000, 7)
 
     with monkeypatch.context() as patched:
         patched.setattr(runs, "sweep", full)
         put(app, decay=0.002)
-        assert scene(app)["trouble"] == "Nothing was trained: too many runs wait."
+        hold = scene(app)["hold"]
+        assert hold["status"] == "The server is full. Your place in the line is 7; the page goes on by itself."
+        assert hold["again"] > 0
     assert scene(app.run())["panels"]
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 import pickle
 import threading
-from collections.abc import Callable, Iterator
-from concurrent.futures import CancelledError, Executor, Future, ThreadPoolExecutor, as_completed, wait
+from collections.abc import Callable
+from concurrent.futures import CancelledError, Executor, Future, ThreadPoolExecutor
 from dataclasses import fields, replace
-from types import SimpleNamespace
+from functools import partial
 from typing import Any
 
 import jax
@@ -16,50 +16,15 @@ import numpy as np
 import pytest
 
 from tests.helpers import count_compilations
+from tests.test_pool import PATIENCE, holders
 from wdviz import datasets, runs
-from wdviz.pool import FairPool, PoolFull
+from wdviz.pool import PoolFull
 from wdviz.results import SPLITS, History
 from wdviz.runs import Cache, Run, Sweep
 from wdviz.settings import SPECS, Number, Settings
 
-PATIENCE = 30  # seconds after which a test that waits has failed; a test that passes does not wait
 SMALL = Settings(width=4, depth=1, steps=20, seeds=3)
-
-
-class Held:
-    """A pool of one worker that is held up, so that everything submitted meanwhile waits."""
-
-    def __init__(self, **limits: int) -> None:
-        self.pool = FairPool(1, **limits)
-        self.order: list[str] = []
-        self._busy, self._go = threading.Event(), threading.Event()
-        self._holder = self.pool.for_session("holder").submit(self._hold)
-        assert self._busy.wait(PATIENCE)
-
-    def _hold(self) -> None:
-        self._busy.set()
-        assert self._go.wait(PATIENCE)
-
-    def submit(self, session: str, name: str | None = None) -> Future[Any]:
-        return self.pool.for_session(session).submit(self.order.append, name or session)
-
-    def release(self) -> None:
-        """Let the worker go, and wait until it has done all that waits."""
-        self._go.set()
-        self.pool.shutdown()
-
-
-@pytest.fixture
-def held() -> Iterator[Callable[..., Held]]:
-    made: list[Held] = []
-
-    def make(**limits: int) -> Held:
-        made.append(Held(**limits))
-        return made[-1]
-
-    yield make
-    for each in made:
-        each.release()
+held = pytest.fixture(holders, name="held")
 
 
 class Steered(Executor):
@@ -106,195 +71,6 @@ def same_history(a: History, b: History) -> bool:
     return all(same(getattr(a, f.name), getattr(b, f.name)) for f in fields(History))
 
 
-# The pool as an executor
-
-
-def test_pool_is_an_executor():
-    with FairPool(2) as pool:
-        assert isinstance(pool, Executor)
-        assert isinstance(pool.for_session("a"), Executor)
-        assert pool.submit(divmod, 7, 2).result(PATIENCE) == (3, 1)
-        assert pool.submit(int, "11", base=2).result(PATIENCE) == 3
-        assert list(pool.map(pow, (2, 3), (5, 2))) == [32, 9]
-        assert list(pool.for_session("a").map(str, range(20))) == [str(i) for i in range(20)]
-    with pytest.raises(RuntimeError, match="shut down"):
-        pool.submit(int)
-
-
-def test_leaving_the_pool_waits_for_what_is_queued(held):
-    one = held()
-    futures = [one.submit("a", str(i)) for i in range(5)]
-    one.release()
-    assert all(f.done() for f in futures)
-    assert one.order == list("01234")
-
-
-def test_session_executor_does_not_close_the_pool():
-    with FairPool(1) as pool:
-        with pool.for_session("a") as session:
-            assert session.submit(int, "1").result(PATIENCE) == 1
-        assert pool.submit(int, "2").result(PATIENCE) == 2
-
-
-@pytest.mark.parametrize("error", [ValueError, SystemExit, KeyboardInterrupt, GeneratorExit])
-def test_worker_survives_a_call_that_raises(error):
-    def fail() -> None:
-        raise error("from the call")
-
-    with FairPool(1) as pool:
-        first, second = pool.submit(fail), pool.submit(int, "5")
-        with pytest.raises(error, match="from the call"):
-            first.result(PATIENCE)
-        assert second.result(PATIENCE) == 5
-
-
-def test_all_workers_work_at_once():
-    meeting = threading.Barrier(3)
-    with FairPool(3) as pool:
-        places = list(pool.map(lambda _: meeting.wait(PATIENCE), range(3)))
-    assert sorted(places) == [0, 1, 2]
-
-
-def test_pool_has_a_worker_a_core():
-    with FairPool() as pool:
-        assert pool.workers == os.cpu_count()
-
-
-# Fairness
-
-
-def test_one_call_waits_for_at_most_one_of_a_long_queue(held):
-    one = held()
-    for _ in range(100):
-        one.submit("a")
-    one.submit("b")
-    one.release()
-    assert len(one.order) == 101
-    assert one.order.index("b") <= 1
-
-
-def test_sessions_take_turns(held):
-    one = held()
-    for session, count in (("a", 5), ("b", 3), ("c", 4)):
-        for i in range(count):
-            one.submit(session, f"{session}{i}")
-    one.release()
-    assert one.order == ["a0", "b0", "c0", "a1", "b1", "c1", "a2", "b2", "c2", "a3", "c3", "a4"]
-
-
-def test_a_cancelled_call_does_not_use_up_the_turn(held):
-    one = held()
-    dead = [one.submit("a") for _ in range(10)]
-    one.submit("a", "a alive")
-    for _ in range(10):
-        one.submit("b")
-    for future in dead:
-        assert future.cancel()
-    one.release()
-    assert one.order[0] == "a alive"
-
-
-# Bounds
-
-
-def test_session_limit_queues_nothing_beyond_it(held):
-    one = held(session_limit=3)
-    for _ in range(3):
-        one.submit("a")
-    with pytest.raises(PoolFull, match="3 runs wait"):
-        one.submit("a", "too much")
-    assert one.pool.waiting("a") == 3
-    one.submit("b")
-    assert one.pool.waiting() == 4
-    one.release()
-    assert sorted(one.order) == ["a", "a", "a", "b"]
-
-
-def test_queue_limit_counts_all_sessions(held):
-    one = held(queue_limit=3)
-    for session in "abc":
-        one.submit(session)
-    with pytest.raises(PoolFull):
-        one.submit("d", "too much")
-    one.release()
-    assert sorted(one.order) == ["a", "b", "c"]
-
-
-@pytest.mark.parametrize("which", [0, 1, 2])
-def test_cancelled_calls_do_not_count_against_the_session(held, which):
-    one = held(session_limit=3)
-    futures = [one.submit("a", str(i)) for i in range(3)]
-    assert futures[which].cancel()
-    assert one.pool.waiting("a") == one.pool.waiting() == 2
-    one.submit("a", "new")
-    with pytest.raises(PoolFull):
-        one.submit("a", "too much")
-    one.release()
-    assert one.order == [str(i) for i in range(3) if i != which] + ["new"]
-
-
-def test_cancelled_calls_of_one_session_make_room_for_another(held):
-    one = held(queue_limit=2)
-    for future in [one.submit("a") for _ in range(2)]:
-        future.cancel()
-    one.submit("b")
-    one.release()
-    assert one.order == ["b"]
-
-
-def test_there_is_room_again_once_calls_have_run(held):
-    one = held(session_limit=1)
-    first = one.submit("a", "first")
-    one._go.set()
-    first.result(PATIENCE)
-    one.submit("a", "second").result(PATIENCE)
-    assert one.order == ["first", "second"]
-
-
-def test_a_running_call_cannot_be_cancelled(held):
-    one = held()
-    assert not one._holder.cancel()
-
-
-def test_whoever_waits_for_a_cancelled_call_is_told(held):
-    one = held(session_limit=2)
-    dead, live = one.submit("a"), one.submit("a")
-    dead.cancel()
-    one.submit("a")  # full but for the cancelled one, which is dropped here
-    assert wait([dead], PATIENCE).done == {dead}
-    assert not live.done()
-
-
-def test_shutdown_that_cancels_runs_nothing_more_and_tells_those_who_wait(held):
-    one = held()
-    futures = [one.submit(session) for session in "aabb"]
-    one.pool.shutdown(wait=False, cancel_futures=True)
-    assert len(list(as_completed(futures, PATIENCE))) == 4
-    with pytest.raises(CancelledError):
-        futures[0].result()
-    with pytest.raises(RuntimeError):
-        one.submit("a")
-    one.release()
-    assert one.order == []
-
-
-def test_many_threads_submit_and_cancel_and_nothing_is_lost():
-    ran: list[int] = []
-    with FairPool(4) as pool:
-
-        def visitor(session: int) -> tuple[int, list[Future[None]]]:
-            executor = pool.for_session(str(session))
-            futures = [executor.submit(ran.append, session) for _ in range(200)]
-            return sum(f.cancel() for f in futures[::3]), futures
-
-        with ThreadPoolExecutor(8) as visitors:
-            outcome = list(visitors.map(visitor, range(8)))
-        futures = [f for _, each in outcome for f in each]
-        assert not wait(futures, PATIENCE).not_done
-        assert pool.waiting() == 0
-    assert len(ran) == 8 * 200 - sum(cancelled for cancelled, _ in outcome)
-
-
 # Sweeps
 
 
@@ -313,7 +89,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> list[Run]:
 
 def test_each_finished_run_is_delivered_while_the_others_are_held_up(quick):
     hands, chosen = Steered(), names(4)
-    sweep = Sweep(chosen, hands, Cache())
+    sweep = Sweep(chosen, runs.one_by_one(hands), Cache())
     arrivals = sweep.finished()
     for place in (2, 0, 3, 1):
         hands.run(place)
@@ -327,7 +103,7 @@ def test_each_finished_run_is_delivered_while_the_others_are_held_up(quick):
 
 def test_wait_without_news_returns_false(quick):
     hands = Steered()
-    sweep = Sweep(names(2), hands, Cache())
+    sweep = Sweep(names(2), runs.one_by_one(hands), Cache())
     assert not sweep.wait(0)
     hands.run(1)
     assert sweep.wait(0)
@@ -339,29 +115,29 @@ def test_wait_without_news_returns_false(quick):
 
 def test_runs_named_twice_are_computed_once(quick):
     hands, chosen = Steered(), names(2)
-    sweep = Sweep([*chosen, *chosen, chosen[0]], hands, Cache())
+    sweep = Sweep([*chosen, *chosen, chosen[0]], runs.one_by_one(hands), Cache())
     assert sweep.total == len(hands.calls) == 2
 
 
 def test_runs_known_already_come_at_once(quick):
     cache, chosen = Cache(), names(3)
     hands = Steered()
-    first = Sweep(chosen[:2], hands, cache)
+    first = Sweep(chosen[:2], runs.one_by_one(hands), cache)
     hands.run(0)
     hands.run(1)
     list(first.finished())
 
-    again = Sweep(chosen, hands, cache)
+    again = Sweep(chosen, runs.one_by_one(hands), cache)
     assert set(again.results) == set(chosen[:2])
     assert len(hands.calls) == 3
     assert again.seconds_left is None
     assert again.results[chosen[0]] is first.results[chosen[0]]
-    assert Sweep(chosen[:2], hands, cache).done
+    assert Sweep(chosen[:2], runs.one_by_one(hands), cache).done
 
 
 def test_cancel_drops_what_has_not_started(held, quick):
     one = held()
-    sweep = Sweep(names(6), one.pool.for_session("a"), Cache())
+    sweep = Sweep(names(6), partial(one.pool.start, session="a"), Cache())
     assert one.pool.waiting("a") == 6
     sweep.cancel()
     assert sweep.done
@@ -373,7 +149,7 @@ def test_cancel_drops_what_has_not_started(held, quick):
 
 def test_cancel_from_another_thread_ends_a_wait(held, quick):
     one = held()
-    sweep = Sweep(names(1), one.pool.for_session("a"), Cache())
+    sweep = Sweep(names(1), partial(one.pool.start, session="a"), Cache())
     with ThreadPoolExecutor(1) as other:
         waiting = other.submit(sweep.wait, PATIENCE)
         sweep.cancel()
@@ -386,7 +162,7 @@ def test_time_left_follows_the_pace(quick, monkeypatch):
     now = 100.0
     monkeypatch.setattr(runs.time, "monotonic", lambda: now)
     hands = Steered()
-    sweep = Sweep(names(4), hands, Cache())
+    sweep = Sweep(names(4), runs.one_by_one(hands), Cache())
     assert sweep.seconds_left is None
     now = 106.0
     hands.run(0)
@@ -405,7 +181,7 @@ def test_time_left_does_not_count_runs_that_came_at_once(quick, monkeypatch):
     chosen, cache, hands = names(4), Cache(), Steered()
     for run in chosen[:2]:
         cache.put(run, history())
-    sweep = Sweep(chosen, hands, cache)
+    sweep = Sweep(chosen, runs.one_by_one(hands), cache)
     now = 5.0
     hands.run(0)
     sweep.wait()
@@ -422,7 +198,7 @@ def test_error_of_a_run_surfaces_each_time_and_costs_no_other_run(monkeypatch):
 
     monkeypatch.setattr(Run, "execute", execute)
     hands, cache = Steered(), Cache()
-    sweep = Sweep(chosen, hands, cache)
+    sweep = Sweep(chosen, runs.one_by_one(hands), cache)
     for i in range(3):
         hands.run(i)
     for _ in range(2):
@@ -438,7 +214,7 @@ def test_error_of_a_run_surfaces_each_time_and_costs_no_other_run(monkeypatch):
 def test_a_sweep_too_large_for_the_pool_leaves_nothing_behind(held, quick):
     one = held(session_limit=4)
     with pytest.raises(PoolFull):
-        Sweep(names(5), one.pool.for_session("a"), Cache())
+        Sweep(names(5), partial(one.pool.start, session="a"), Cache())
     assert one.pool.waiting() == 0
     one.release()
     assert quick == []
@@ -446,7 +222,7 @@ def test_a_sweep_too_large_for_the_pool_leaves_nothing_behind(held, quick):
 
 def test_shutdown_ends_a_sweep_that_is_waited_for(held, quick):
     one = held()
-    sweep = Sweep(names(2), one.pool.for_session("a"), Cache())
+    sweep = Sweep(names(2), partial(one.pool.start, session="a"), Cache())
     one.pool.shutdown(wait=False, cancel_futures=True)
     with pytest.raises(CancelledError):
         sweep.wait(PATIENCE)
@@ -460,7 +236,7 @@ def test_cache_keeps_the_last_used():
     cache.put(c, history(3))
     assert cache.get(b) is None
     assert [h and h.loss("test") for h in map(cache.get, (a, c))] == [1, 3]
-    assert len(cache) == 2
+    assert cache.kept().entries == 2
 
 
 def test_cache_is_bounded_in_bytes():
@@ -518,7 +294,7 @@ def test_sweep_refuses_edits_that_do_not_suit_the_data_set():
 
 @pytest.fixture(scope="module")
 def direct() -> History:
-    runs.use_compilation_cache()
+    runs.prepare()
     return Run.of(SMALL, 1, pictures=True).execute()
 
 
@@ -616,7 +392,7 @@ def test_cache_folder_is_the_users_where_none_is_named(monkeypatch, tmp_path):
     try:
         monkeypatch.delenv("WDVIZ_CACHE")
         monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-        runs.use_compilation_cache()
+        runs.prepare()
         assert config.jax_compilation_cache_dir == str(tmp_path / "wdviz")
     finally:
         jax.config.update("jax_compilation_cache_dir", before)
@@ -634,21 +410,80 @@ def test_warm_up_leaves_nothing_to_compile():
     assert not compiled
 
 
-def test_a_job_that_another_sweep_has_finished_meanwhile_is_not_done_again(monkeypatch: pytest.MonkeyPatch):
-    run, executed = Run.of(replace(SMALL, seed=0), 77_777), []
+def test_a_job_that_another_sweep_has_finished_meanwhile_is_not_done_again(quick, monkeypatch: pytest.MonkeyPatch):
+    run, holder = names(2, 77_777)
+    busy, go = threading.Event(), threading.Event()
 
     def execute(job: Run) -> History:
-        executed.append(job)
+        quick.append(job)
+        if job == holder:
+            busy.set()
+            assert go.wait(PATIENCE)
         return history(job.seed)
 
     monkeypatch.setattr(Run, "execute", execute)
     monkeypatch.setattr(runs, "_cache", Cache())
-    hands = Steered()
-    monkeypatch.setattr(runs, "pool", lambda: SimpleNamespace(for_session=lambda session: hands))
-    first, second = runs.sweep([run]), runs.sweep([run])
-    hands.run(0)  # its visitor has gone and never looks at it
-    hands.run(1)
-    assert second.wait()
-    assert executed == [run]
-    assert second.results[run] is runs.finished([run])[run]
-    assert not first.done
+    monkeypatch.setattr(runs, "_pool", None)
+    monkeypatch.setattr(runs, "cores", lambda: 1)
+    runs.sweep([holder], session="holder")
+    assert busy.wait(PATIENCE)
+    first, second = runs.sweep([run], session="a"), runs.sweep([run], session="b")
+    go.set()
+    assert second.wait_all() == first.wait_all() == {run: runs.finished([run])[run]}
+    assert quick == [holder, run]
+    runs.pool().shutdown()
+
+
+def test_the_cache_says_what_it_holds_and_how_it_was_used():
+    cache, (a, b) = Cache(), names(2)
+    assert cache.kept() == (0, 0, 0, 0)
+    cache.put(a, history())
+    assert cache.get(a) is not None
+    assert cache.get(b) is None
+    assert cache.kept() == (1, history().nbytes, 1, 1)
+    assert runs.kept().entries == runs._cache.kept().entries
+
+
+def test_a_container_s_share_of_the_cores_counts(monkeypatch: pytest.MonkeyPatch):
+    assert runs.cores() == len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    monkeypatch.setenv("LOKY_MAX_CPU_COUNT", "1")  # what joblib looks at beside the machine, its affinity and the container's quota
+    assert runs.cores() == 1
+
+
+def test_runs_that_share_program_and_shapes_are_grouped_and_numbers_do_not_matter():
+    one = Run.of(replace(SMALL, decay=1.0), 0)
+    assert runs.group(one) == runs.group(Run.of(replace(SMALL, decay=2.0, learning_rate=0.1), 7))
+    for other in (replace(SMALL, width=8), replace(SMALL, steps=30), replace(SMALL, n_train=60), replace(SMALL, dataset="circles")):
+        assert runs.group(Run.of(other, 0)) != runs.group(one)
+    assert runs.group(replace(one, film=True)) != runs.group(one)
+
+
+def test_runs_go_together_only_where_that_is_asked_for(monkeypatch: pytest.MonkeyPatch):
+    assert runs._chunk() == 1  # a processor
+    monkeypatch.setenv("WDVIZ_CHUNK", "4")
+    assert runs._chunk() == 4
+    for wrong in ("0", "-1", "257", "many", "1.5"):
+        monkeypatch.setenv("WDVIZ_CHUNK", wrong)
+        with pytest.raises(ValueError, match=f"WDVIZ_CHUNK is '{wrong}'; it must be a whole number from 1 to 256"):
+            runs._chunk()
+
+
+def test_runs_done_together_are_delivered_one_by_one(monkeypatch: pytest.MonkeyPatch):
+    """How they are trained is tested in test_chunks.py."""
+    together: list[int] = []
+
+    def execute(self: runs.Together) -> list[History]:
+        together.append(len(self.runs))
+        return [history(run.seed) for run in self.runs]
+
+    monkeypatch.setattr(runs.Together, "execute", execute)
+    monkeypatch.setenv("WDVIZ_CHUNK", "4")
+    monkeypatch.setattr(runs, "cores", lambda: 1)
+    monkeypatch.setattr(runs, "_cache", Cache())
+    monkeypatch.setattr(runs, "_pool", None)
+    chosen = names(8)
+    found = runs.sweep(chosen).wait_all()
+    assert {run: result.loss("test") for run, result in found.items()} == {run: run.seed for run in chosen}
+    assert sum(together) == 8
+    assert max(together) <= 4
+    runs.pool().shutdown()

@@ -5,20 +5,25 @@ from __future__ import annotations
 import asyncio
 import gzip
 import socket
+import tomllib
+from pathlib import Path
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.responses import HTMLResponse, PlainTextResponse
 from starlette.routing import Route
+from streamlit import config
 
-from wdviz.ui import files, server
+from wdviz.serving import assembly, start
+from wdviz.serving.head import Head
+from wdviz.ui import files
 
 
 def test_connections_send_small_messages_at_once():
     async def accepted() -> int:
-        server._send_at_once()
-        server._send_at_once()  # once is enough, twice does no harm
+        start.send_at_once()
+        start.send_at_once()  # once is enough, twice does no harm
         seen: asyncio.Future[int] = asyncio.get_running_loop().create_future()
 
         def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -38,6 +43,12 @@ def test_connections_send_small_messages_at_once():
     assert asyncio.run(accepted()) != 0
 
 
+def test_streamlit_does_not_collect_garbage_after_each_run():
+    path = Path(__file__).parents[1] / ".streamlit" / "config.toml"
+    assert tomllib.loads(path.read_text(encoding="utf-8"))["runner"]["postScriptGC"] is False
+    assert "runner.postScriptGC" in config._config_options_template  # the option exists in this version, although it is not documented
+
+
 PAGE = "<html><head><script>1</script><script>2</script></head><body>é</body></html>"
 
 
@@ -45,7 +56,7 @@ def answered(content: str, content_type: str = "text/html", accept: bytes = b"te
     """Headers and body of an answer through the middleware, by a server that compresses what may be compressed."""
     kind = HTMLResponse if content_type == "text/html" else PlainTextResponse
     compressed = [Middleware(GZipMiddleware, minimum_size=1)]
-    app = server.Head(Starlette(routes=[Route("/", lambda request: kind(content))], middleware=compressed))
+    app = Head(Starlette(routes=[Route("/", lambda request: kind(content))], middleware=compressed))
     asked = [(b"accept", accept), (b"accept-encoding", b"gzip")]
     sent = []
 
@@ -84,5 +95,5 @@ def test_what_is_no_page_passes_as_it_is():
 
 
 def test_the_server_answers_for_the_files_and_the_code_of_the_address():
-    paths = [route.path for route in server.routes()]  # type: ignore[attr-defined]
+    paths = [route.path for route in assembly.routes()]  # type: ignore[attr-defined]
     assert paths == ["/assets/{version}/{name}", "/qr.svg"]

@@ -14,12 +14,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.test_wire import Reader, lengths, read
+from wdviz.figures.draft import Draft
 from wdviz.ui import stage
-from wdviz.ui.stage import MOST_TEXTS, Ask, Offer, Panel, Points, Progress, Reel, Scene, Seat, Slider, Stat, View, encode, encode_trouble
+from wdviz.ui.stage import MOST_TEXTS, Ask, Hold, Offer, Panel, Points, Progress, Reel, Scene, Seat, Slider, Stat, View, encode, encode_hold
+
+
+def draft(figure: go.Figure) -> Draft:
+    plain = Draft()
+    plain.data = [trace.to_plotly_json() for trace in figure.data]  # type: ignore[attr-defined]
+    plain.layout = {name: value for name, value in figure.layout.to_plotly_json().items() if name != "template"}  # type: ignore[attr-defined]
+    return plain
 
 
 def view(figure: go.Figure, label: str = "view 0") -> View:
-    return View(label, lambda: figure, lambda: f"Picture of {label}.")
+    return View(label, lambda: draft(figure), lambda: f"Picture of {label}.")
 
 
 def panel(*figures: go.Figure, **options: Any) -> Panel:
@@ -183,6 +191,7 @@ def test_what_stands_beside_the_panels():
         "answer": "A decay of **2** cuts.",
         "status": "1 seed of 5",
         "more": True,
+        "again": 0.0,
         "panels": [],
         "readout": ["shrinks", "decoupled"],
         "notes": ["One.", "Two."],
@@ -197,7 +206,7 @@ def test_while_the_hand_moves_only_the_picked_view_is_made():
     made: list[str] = []
 
     def counting(label: str) -> View:
-        return View(label, lambda: made.append(label) or go.Figure(go.Scatter(y=[1])), lambda: "Words.")
+        return View(label, lambda: made.append(label) or draft(go.Figure(go.Scatter(y=[1]))), lambda: "Words.")
 
     a = Panel("a", "A", (counting("loss"), counting("accuracy")))
     b = Panel("b", "B", (counting("layer 1"), counting("layer 2")))
@@ -247,8 +256,8 @@ def test_trouble_takes_the_place_of_a_picture_and_its_number_is_acknowledged_lik
     seat, browser = Seat(), Reader()
     browser.open(encode(scene(panel(go.Figure(go.Scatter(y=np.arange(500.0))))), seat.wire))
     seat.take({"id": 7, "have": browser.acknowledge()})
-    found = browser.open(encode_trouble("Nothing was trained: <b>.", seat.wire, seat.asked))
-    assert found == {"ask": 7, "trouble": "Nothing was trained: <b>."}
+    found = browser.open(encode_hold(Hold("Nothing was trained: <b>.", again=2.0), seat.wire, seat.asked))
+    assert found == {"ask": 7, "hold": {"trouble": "Nothing was trained: <b>.", "status": "", "again": 2.0}}
     assert browser.number == 2
     seat.take({"id": 8, "have": browser.acknowledge()})
     again = encode(scene(panel(go.Figure(go.Scatter(y=np.arange(500.0))))), seat.wire)
@@ -268,8 +277,8 @@ def test_show_answers_the_ask_that_came_last(monkeypatch: pytest.MonkeyPatch):
     state["s"] = {"ask": {"id": 3, "have": browser.acknowledge(), "put": {"decay": "5"}, "live": True}}
     mounted[0]["on_ask_change"]()
     assert asks == [Ask(put={"decay": "5"}, live=True)]
-    stage.show("Too busy.", key="s", on_ask=asks.append)
-    assert browser.open(mounted[1]["data"]) == {"ask": 3, "trouble": "Too busy."}
+    stage.show(Hold("Too busy."), key="s", on_ask=asks.append)
+    assert browser.open(mounted[1]["data"]) == {"ask": 3, "hold": {"trouble": "Too busy.", "status": "", "again": None}}
     stage.show(scene(panel(go.Figure(go.Scatter(y=np.arange(500.0))))), key="s", on_ask=asks.append)
     assert lengths(mounted[2]["data"]) == []
     assert 500 in lengths(mounted[0]["data"])
@@ -340,7 +349,7 @@ def test_no_message_breaks_the_seat_and_what_is_kept_is_small_and_typed(message:
         assert all(isinstance(name, str) and isinstance(text, str) for name, text in texts.items())
     assert (type(found.live), type(found.film), type(found.more)) == (bool, str, bool)
     assert found.notice is None or type(found.notice) is int
-    json.loads(json.dumps(read(encode_trouble("", seat.wire, seat.asked))))
+    json.loads(json.dumps(read(encode_hold(Hold(), seat.wire, seat.asked))))
 
 
 def test_of_many_texts_only_some_are_looked_at():

@@ -287,7 +287,7 @@ def test_cross_validation_never_touches_the_test_set(name, monkeypatch):
     def losses() -> np.ndarray:
         with runs.FairPool(1) as pool:
             jobs = [job for group in tuning.groups(chosen, plan) for job in group]
-            sweep = runs.Sweep(jobs, pool, runs.Cache())
+            sweep = runs.Sweep(jobs, pool.start, runs.Cache())
             found = tuning.summarise(chosen, plan, sweep.wait_all())
         assert found is not None
         return found.curves[0].losses

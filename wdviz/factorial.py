@@ -203,6 +203,7 @@ def _pair(table: Table, first: str, second: str, averaged: bool) -> Pair | None:
     return Pair((first, second), cells, *estimates, best=best, lower_is_better=table.lower_is_better)
 
 
+@lru_cache(maxsize=4096)
 def seeds_for(size: float) -> int | None:
     """The least number of seeds with which a t interval excludes zero with a chance of `POWER`; None beyond `MOST_SEEDS`.
 

@@ -119,7 +119,7 @@ class Probed(Arrays):
         return int(found[0])
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True)
 class Probes:
     """One decay, measured with several seeds: probed[i] of one decay is paired with probed[i] of another."""
 

@@ -96,9 +96,12 @@ class Spread:
         return cls(v[middle] if len(v) % 2 else (v[middle - 1] + v[middle]) / 2, v[0], v[-1], len(v))
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True)
 class Arm:
-    """One setting, trained with several seeds: histories[i] of one arm is paired with histories[i] of the other."""
+    """One setting, trained with several seeds: histories[i] of one arm is paired with histories[i] of the other.
+
+    Arms of the very same histories are equal, so that their pictures are known to be.
+    """
 
     name: str  # "without" or "with"
     decay: float

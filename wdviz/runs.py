@@ -7,17 +7,19 @@ import queue
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import jax
+from joblib.externals.loky import cpu_count
 from threadpoolctl import threadpool_limits
 
-from wdviz import datasets, models, training
+from wdviz import compiling, datasets, models, training
+from wdviz.chunks import Chunks
 from wdviz.pool import FairPool
 from wdviz.results import History
 from wdviz.settings import CHECKPOINTS, OWN, Hyperparameters, Program, Settings
@@ -25,6 +27,7 @@ from wdviz.settings import CHECKPOINTS, OWN, Hyperparameters, Program, Settings
 CACHE_RESULTS = 20_000  # finished jobs kept
 CACHE_BYTES = 384 * 2**20  # and their arrays, films among them
 _START = Settings()
+CHUNK = 32  # runs trained side by side on an accelerator
 COMPILED_BYTES = 256 * 2**20  # size of the compilation cache on disk
 
 
@@ -96,6 +99,10 @@ class Run:
 
     def execute(self) -> History:
         """Train to the end."""
+        return self._seen(training.train(*self._parts()))
+
+    def _parts(self) -> tuple[Program, Hyperparameters, dict[str, Any]]:
+        """What the kernel takes."""
         split = datasets.split_for(self.settings, self.seed)
         names = ("x_train", "y_train", "n_train", "x_validation", "y_validation", "x_test", "y_test")
         data = {name: getattr(split, name) for name in names}
@@ -104,39 +111,57 @@ class Run:
             data = datasets.without(split, datasets.held_out(split, count, repeat)[which])
         program = program_for(self)
         data["grid"] = datasets.plane(split).grid[: program.grid]
-        history = training.train(program, Hyperparameters.of(self.settings, self.seed), data)
+        return program, Hyperparameters.of(self.settings, self.seed), data
+
+    def _seen(self, history: History) -> History:
         return history if self.pictures or self.film else replace(history, grid=history.grid[:0])
+
+
+@dataclass(frozen=True)
+class Together:
+    """Runs of one `group` as one job: trained side by side, `size` at once, for accelerators."""
+
+    runs: tuple[Run, ...]
+    size: int
+
+    def execute(self) -> list[History]:
+        """The history of each."""
+        programs, hypers, data = zip(*(run._parts() for run in self.runs), strict=True)
+        return [run._seen(h) for run, h in zip(self.runs, training.train_many(programs[0], hypers, data, self.size), strict=True)]
+
+
+def group(job: Job) -> Hashable | None:
+    """What runs have in common that can be trained together; None for other jobs."""
+    if not isinstance(job, Run):
+        return None
+    s = job.settings
+    return program_for(job), s.dataset, s.steps, s.n_train, s.edits, job.fold
 
 
 class Sweep:
     """Jobs under way: `results` fills in as they finish, `cancel` drops those not yet started.
 
-    Jobs that were finished before, in this sweep or any other, come from a bounded cache at once.
+    Jobs that were finished before, in this sweep or any other, come from a bounded cache at once. `start` queues the others, all or none.
     """
 
-    def __init__(
-        self, jobs: Sequence[Job], executor: Executor, cache: Cache, work: Callable[[Job], Callable[[], Any]] = lambda job: job.execute
-    ) -> None:
+    def __init__(self, jobs: Sequence[Job], start: Callable[[Sequence[Job]], Sequence[Future[Any]]], cache: Cache) -> None:
         self.results: dict[Any, Any] = {}  # job -> what it gave: for a Run its History
         self.total = len(set(jobs))
         self.cancelled = False
         self._started = time.monotonic()
         self._cache = cache
-        self._pending: dict[Future[Any], Job] = {}
         self._landed: queue.SimpleQueue[Future[Any]] = queue.SimpleQueue()  # asking each of hundreds of futures would take milliseconds
-        try:
-            for job in dict.fromkeys(jobs):
-                known = cache.get(job)
-                if known is not None:
-                    self.results[job] = known
-                else:
-                    future = executor.submit(work(job))
-                    self._pending[future] = job
-                    future.add_done_callback(self._landed.put)
-        except BaseException:  # the pool is full: leave no part of the sweep behind
-            self.cancel()
-            raise
+        missing = []
+        for job in dict.fromkeys(jobs):
+            known = cache.get(job)
+            if known is None:
+                missing.append(job)
+            else:
+                self.results[job] = known
         self._at_once = len(self.results)
+        self._pending: dict[Future[Any], Job] = dict(zip(start(missing), missing, strict=True))
+        for future in list(self._pending):
+            future.add_done_callback(self._landed.put)
 
     @property
     def done(self) -> bool:
@@ -198,19 +223,32 @@ class Sweep:
         self._pending.clear()
 
 
+class Kept(NamedTuple):
+    """Of a cache: jobs in it, bytes of their results, and how often a result was asked for that was there or was not."""
+
+    entries: int
+    bytes: int
+    hits: int
+    misses: int
+
+
 class Cache:
     """The last finished jobs, shared by all sessions; bounded in number and in bytes."""
 
     def __init__(self, size: int = CACHE_RESULTS, size_bytes: int = CACHE_BYTES) -> None:
         self._limits, self._results, self._guard = (size, size_bytes), OrderedDict[Job, Any](), threading.Lock()
-        self._bytes = 0
+        self._bytes = self._hits = self._misses = 0
 
     def get(self, job: Job) -> Any:
         """Its result, or None."""
         with self._guard:
-            if job in self._results:
+            result = self._results.get(job)
+            if result is None:
+                self._misses += 1
+            else:
+                self._hits += 1
                 self._results.move_to_end(job)
-            return self._results.get(job)
+            return result
 
     def put(self, job: Job, result: Result) -> None:
         with self._guard:
@@ -221,12 +259,16 @@ class Cache:
             while len(self._results) > self._limits[0] or (self._bytes > self._limits[1] and len(self._results) > 1):
                 self._bytes -= self._results.popitem(last=False)[1].nbytes
 
-    def __len__(self) -> int:
-        return len(self._results)
+    def kept(self) -> Kept:
+        """What it holds now, and how it was used so far."""
+        with self._guard:
+            return Kept(len(self._results), self._bytes, self._hits, self._misses)
 
 
-def sweep(jobs: Sequence[Job], *, session: str = "", executor: Executor | None = None) -> Sweep:
+def sweep(jobs: Sequence[Job], *, session: str = "", urgent: bool = False, executor: Executor | None = None) -> Sweep:
     """Start jobs; the pool of the machine executes them unless another `concurrent.futures.Executor` is given.
+
+    Urgent ones, for which a visitor waits, come before the others of all sessions.
 
     Raises:
         PoolFull: if too many jobs wait already.
@@ -235,8 +277,13 @@ def sweep(jobs: Sequence[Job], *, session: str = "", executor: Executor | None =
     for job in jobs:
         job.check()
     if executor:
-        return Sweep(jobs, executor, _cache)
-    return Sweep(jobs, pool().for_session(session), _cache, lambda job: partial(result_of, job))
+        return Sweep(jobs, one_by_one(executor), _cache)
+    return Sweep(jobs, partial(pool().start, session=session, urgent=urgent), _cache)
+
+
+def one_by_one(executor: Executor) -> Callable[[Sequence[Job]], list[Future[Any]]]:
+    """What queues jobs in an executor."""
+    return lambda jobs: [executor.submit(job.execute) for job in jobs]
 
 
 def finished(jobs: Sequence[Job]) -> dict[Any, Any]:
@@ -244,13 +291,20 @@ def finished(jobs: Sequence[Job]) -> dict[Any, Any]:
     return {job: result for job in jobs if (result := _cache.get(job)) is not None}
 
 
+def kept() -> Kept:
+    """What the cache of finished jobs holds, and how often it had what was asked for."""
+    return _cache.kept()
+
+
 def result_of(job: Job) -> Any:
-    """What a job gives, in this very thread: from the cache, where another sweep has been faster, or executed now."""
+    """What a job gives, in this very thread: from the cache or executed now. For jobs that build on others."""
     known = _cache.get(job)
-    if known is None:
-        known = job.execute()
-        _cache.put(job, known)
-    return known
+    return _keep(job, job.execute()) if known is None else known
+
+
+def _keep(job: Job, result: Any) -> Any:
+    _cache.put(job, result)
+    return result
 
 
 def program_for(run: Run) -> Program:
@@ -293,24 +347,69 @@ def takes(model: str, dataset: str) -> bool:
 
 
 def pool() -> FairPool:
-    """The pool of this process, with one worker a core; made at first use."""
+    """The pool of this process, made at first use: one worker a core, or those of the cluster that WDVIZ_DASK names.
+
+    Raises:
+        ValueError: if WDVIZ_DASK is no address of a cluster.
+    """
     global _pool
     with _guard:
         if _pool is None:
-            use_compilation_cache()
-            # NumPy's linear algebra, small here, would wake a thread for each core, which then spins for a while on a core of a run's.
-            threadpool_limits(1, user_api="blas")
-            _pool = FairPool()
+            prepare()
+            _pool = _pool_of(os.environ.get("WDVIZ_DASK", ""))
         return _pool
 
 
-def use_compilation_cache() -> None:
-    """Keep compiled programs on disk between processes, in WDVIZ_CACHE or the user's cache folder; bounded in size."""
-    home = os.environ.get("WDVIZ_CACHE") or Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "wdviz"
+def _pool_of(address: str) -> FairPool:
+    size = _chunk()
+    if not address:
+        carry, workers = _chunked(lambda job: job.execute(), size), cores()
+        return FairPool(workers * size, lambda job: _keep(job, carry(job)), _cache.get)
+    from wdviz import cluster  # here, because it takes half a second to import
+
+    connected = cluster.connect(address, prepare, cores())
+    carry = _chunked(connected.carry, size)
+    pool = FairPool(connected.workers * size, lambda job: _keep(job, carry(job)), _cache.get)
+    connected.follow(lambda workers: pool.resize(workers * size))
+    return pool
+
+
+def _chunked(carry: Callable[[Job], Any], size: int) -> Callable[[Job], Any]:
+    return Chunks(carry, group, lambda jobs: Together(jobs, size), size).carry if size > 1 else carry
+
+
+def _chunk() -> int:
+    """How many runs are trained side by side: WDVIZ_CHUNK, or 1 on a CPU and `CHUNK` on an accelerator.
+
+    Raises:
+        ValueError: if WDVIZ_CHUNK is no whole number from 1 to 256.
+    """
+    given = os.environ.get("WDVIZ_CHUNK", "")
+    if not given:
+        return 1 if jax.default_backend() == "cpu" else CHUNK
+    if not given.isdecimal() or not 1 <= int(given) <= 256:
+        raise ValueError(f"WDVIZ_CHUNK is {given!r}; it must be a whole number from 1 to 256")
+    return int(given)
+
+
+def cores() -> int:
+    """Those that this process may use, which in a container can be fewer than the machine has."""
+    return cpu_count()
+
+
+def prepare() -> None:
+    """What each process that runs jobs needs once: compiled programs kept on disk, and linear algebra that takes no core from the runs.
+
+    Compiled programs lie in WDVIZ_CACHE or the user's cache folder, bounded in size.
+    """
+    home = Path(os.environ.get("WDVIZ_CACHE") or Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "wdviz")
+    compiling.mend(home)
     jax.config.update("jax_compilation_cache_dir", str(home))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
     jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
     jax.config.update("jax_compilation_cache_max_size", COMPILED_BYTES)
+    # NumPy's linear algebra, small here, would wake a thread for each core, which then spins for a while on a core of a run's.
+    threadpool_limits(1, user_api="blas")
 
 
 def warm_up(settings: Sequence[Settings]) -> None:

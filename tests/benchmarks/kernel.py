@@ -243,7 +243,7 @@ def first_call(name: str) -> None:
     """Prints the seconds of a first call, compilation included."""
     workload = WORKLOADS[name]
     job = workload.job(0)
-    runs.use_compilation_cache()
+    runs.prepare()
     padded(workload.settings, 0)
     started = time.perf_counter()
     ours(workload.program, workload.settings, job)

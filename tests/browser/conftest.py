@@ -5,14 +5,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, expect, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Error, Page, expect, sync_playwright
 
-from tests.browser import chromium, lab
+from tests.browser import chromium
+from tests.browser.tabs import Tabs
 from tests.serving import serve
 
 HERE = Path(__file__).parent
-WAIT_MS = 60_000  # the first visit imports and compiles, on two cores shared with Chromium
+WAIT_MS = 120_000  # the first visit imports and compiles, on cores shared with Chromium and other tests
 LOG = pytest.StashKey[Path]()
+FAILED = pytest.StashKey[bool]()
 Visit = Callable[..., Page]
 
 
@@ -35,29 +37,46 @@ def browser() -> Iterator[Browser]:
         browser.close()
 
 
+@pytest.fixture(scope="session")
+def tabs(browser: Browser, server: str) -> Iterator[Tabs]:
+    """The pages of all tests of this process."""
+    kept = Tabs(browser, server, WAIT_MS)
+    yield kept
+    kept.close()
+
+
 @pytest.fixture
-def visit(browser: Browser, server: str) -> Iterator[Visit]:
-    """Makes fresh pages: `visit(390, 844, color_scheme="dark").goto("/")`. An error in any of them fails the test."""
-    contexts: list[BrowserContext] = []
+def visit(tabs: Tabs, request: pytest.FixtureRequest) -> Iterator[Visit]:
+    """Makes empty pages: `visit(390, 844, color_scheme="dark").goto("/")`. An error in any of them fails the test."""
+    pages: list[Page] = []
     problems: list[str] = []
 
     def on_console(message: ConsoleMessage) -> None:
         if message.type == "error":
             problems.append(f"console: {message.text} ({message.location.get('url', '')})")
 
-    def make(width: int = 1440, height: int = 900, **options: Any) -> Page:
-        context = browser.new_context(base_url=server, viewport={"width": width, "height": height}, **options)
-        contexts.append(context)
-        context.set_default_timeout(WAIT_MS)
-        context.add_init_script(lab.PROBES)
-        page = context.new_page()
+    def on_error(error: Error) -> None:
+        problems.append(f"page: {error}")
+
+    def make(
+        width: int = 1440, height: int = 900, *, color_scheme: Any = "light", reduced_motion: Any = "no-preference", **device: Any
+    ) -> Page:
+        page = tabs.take(**device)
+        pages.append(page)
+        page.set_viewport_size({"width": width, "height": height})
+        page.emulate_media(color_scheme=color_scheme, reduced_motion=reduced_motion)
         page.on("console", on_console)
-        page.on("pageerror", lambda error: problems.append(f"page: {error}"))
+        page.on("pageerror", on_error)
         return page
 
     yield make
-    for context in contexts:
-        context.close()
+    for page in pages:
+        page.remove_listener("console", on_console)
+        page.remove_listener("pageerror", on_error)
+        if request.node.stash.get(FAILED, False) or problems:
+            page.close()  # whatever ails it
+        else:
+            tabs.give_back(page)
     if problems:
         pytest.fail("the page reported errors:\n" + "\n".join(problems), pytrace=False)
 
@@ -78,8 +97,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
-    """Adds the end of the server's log to the report of a failed test."""
+    """Adds the end of the server's log to the report of a failed test, and remembers that it failed."""
     report = yield
+    item.stash[FAILED] = item.stash.get(FAILED, False) or report.failed
     log = item.config.stash.get(LOG, None)
     if report.failed and log:
         report.sections.append(("the server's log", log.read_text(errors="replace")[-10_000:]))

@@ -89,7 +89,10 @@ window.probes = (() => {
 
   // --- what happened since the page opened -----------------------------------------------------------------------------------------
 
-  /** Asks that were sent and the last that was answered, how often one was sent before that, pictures, and changes of the address. */
+  /**
+   * Asks that were sent and the last that was answered, how often one was sent before that (but one that merely asks for more of the
+   * same may be overtaken), pictures, and changes of the address.
+   */
   const diary = { asks: [], answered: 0, crowded: 0, sketched: [], painted: [], steps: [], addresses: [] };
   const latin = new TextDecoder("latin1");
   const decoded = (data) => (typeof data === "string" ? data : latin.decode(data));
@@ -98,7 +101,8 @@ window.probes = (() => {
   WebSocket.prototype.send = function (data) {
     const found = /\[\{"event":"ask".*\}\]/s.exec(decoded(data));
     for (const { value } of found ? JSON.parse(found[0]) : []) {
-      if ((diary.asks.at(-1)?.id ?? 0) > diary.answered) diary.crowded += 1;
+      const last = diary.asks.at(-1);
+      if (last?.id > diary.answered && (value.more || !last.more)) diary.crowded += 1;
       diary.asks.push(value);
     }
     return send.call(this, data);

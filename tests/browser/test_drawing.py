@@ -76,7 +76,7 @@ def evaluate(browser: Browser) -> Iterator[Evaluate]:
 
     page.route("http://drawing.test/**", serve)
     page.goto("http://drawing.test/")
-    page.wait_for_function("window.film")
+    page.wait_for_function("() => window.film")
     yield page.evaluate
     context.close()
     assert not problems

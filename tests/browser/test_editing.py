@@ -24,7 +24,7 @@ def start_editing(page: Page, query: str = "?seeds=1") -> Locator:
     page.get_by_role("button", name="Edit points").click()
     overlay = page.locator("[data-panel=with] .wd-edit")
     expect(overlay).to_be_visible()
-    page.wait_for_function("document.querySelectorAll('.wd-edit').length === 2")
+    page.wait_for_function("() => document.querySelectorAll('.wd-edit').length === 2")
     lab.wait_for_quiet(page)
     return overlay
 

@@ -114,6 +114,7 @@ def test_hostile_addresses_leave_a_working_page_with_a_note(page: Page, name: st
     lab.press(page, "ArrowLeft")
     lab.wait_for_quiet(page)
     assert dialogs == []
+    page.remove_listener("dialog", on_dialog)
 
 
 def test_a_note_on_the_address_goes_with_the_next_change(page: Page):
@@ -134,7 +135,7 @@ def test_the_address_is_shared_as_a_link_and_as_a_code(page: Page):
     dialog.get_by_role("button", name="Copy link").click()
     expect(dialog.get_by_role("status")).to_have_text("Copied")
     assert page.evaluate("navigator.clipboard.readText()") == page.url
-    page.wait_for_function("document.querySelector('.wd-qr').naturalWidth > 0")
+    page.wait_for_function("() => document.querySelector('.wd-qr').naturalWidth > 0")
     expect(dialog.get_by_alt_text("QR code of this page's address")).to_be_visible()
     page.keyboard.press("Escape")
     expect(dialog).to_be_hidden()
@@ -142,8 +143,8 @@ def test_the_address_is_shared_as_a_link_and_as_a_code(page: Page):
 
 
 def test_without_a_clipboard_it_says_what_to_press(page: Page):
-    page.add_init_script("navigator.clipboard.writeText = () => Promise.reject(new Error('no')); document.execCommand = () => false;")
     lab.open_page(page, "?seeds=1")
+    page.evaluate("() => { navigator.clipboard.writeText = () => Promise.reject(new Error('no')); document.execCommand = () => false; }")
     page.get_by_role("button", name="Share").click()
     page.get_by_role("button", name="Copy link").click()
     expect(page.get_by_role("dialog").get_by_role("status")).to_have_text("Press Ctrl+C to copy")

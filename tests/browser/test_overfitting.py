@@ -48,7 +48,7 @@ def test_no_request_leaves_the_server(browser: Browser, server: str):
     lab.open_page(page)
     lab.press(page, "ArrowLeft")
     page.get_by_role("button", name="Share").click()
-    page.wait_for_function("document.querySelector('.wd-qr').naturalWidth > 0")
+    page.wait_for_function("() => document.querySelector('.wd-qr').naturalWidth > 0")
     page.keyboard.press("Escape")
     page.get_by_text("Why", exact=True).click()
     expect(page.locator(".katex").first).to_be_visible()
@@ -83,10 +83,10 @@ def test_test_points_on_demand(page: Page):
     before = page.evaluate(count)
     button = page.get_by_role("button", name="Test points")
     button.click()
-    page.wait_for_function(f"{count} >= {before} + 300")
+    page.wait_for_function(f"() => {count} >= {before} + 300")
     expect(button).to_have_attribute("aria-pressed", "true")
     button.click()
-    page.wait_for_function(f"{count} === {before}")
+    page.wait_for_function(f"() => {count} === {before}")
 
 
 @pytest.mark.parametrize("group", list(controls.SHOWN))

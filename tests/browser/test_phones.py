@@ -46,11 +46,11 @@ def test_fingers_move_the_slider_and_start_the_playback(phone: Page):
     assert box
     phone.touchscreen.tap(box["x"] + 0.3 * box["width"], box["y"] + box["height"] / 2)
     lab.wait_for_change(phone, before)
-    phone.wait_for_function("new URLSearchParams(location.search).has('decay')")
+    phone.wait_for_function("() => new URLSearchParams(location.search).has('decay')")
     lab.wait_for_quiet(phone)
     assert not any(ask["live"] for ask in lab.diary(phone)["asks"][-1:])
     phone.get_by_role("button", name="Play (space)").tap()
-    phone.wait_for_function("+document.querySelector('.wd-stage').dataset.step > 0")
+    phone.wait_for_function("() => +document.querySelector('.wd-stage').dataset.step > 0")
     phone.get_by_role("button", name="Pause (space)").tap()
     expect(phone.get_by_role("button", name="Play (space)")).to_be_visible()
 

@@ -170,5 +170,5 @@ def test_high_contrast_is_a_key_away_in_the_dark(visit):
     lab.wait_for_address(page, contrast="1")
     page.wait_for_selector(".wd-stage[data-theme=contrast]")
     lab.wait_for_quiet(page)
-    page.wait_for_function("probes.worstContrast()[0] >= 7")
+    page.wait_for_function("() => probes.worstContrast()[0] >= 7")
     assert page.locator("h1").evaluate("(e) => getComputedStyle(e).color") == "rgb(0, 0, 0)"

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import numpy as np
 from playwright.sync_api import Page, expect
@@ -140,13 +142,15 @@ def test_a_value_can_be_typed(page: Page):
 # --- playback -----------------------------------------------------------------------------------------------------------------------
 
 
-def received(page: Page) -> list[int]:
-    """A list to which the size of each message from the server is added from now on."""
+@contextmanager
+def received(page: Page) -> Iterator[list[int]]:
+    """A list to which the size of each message from the server is added meanwhile."""
     sizes: list[int] = []
     session = page.context.new_cdp_session(page)
     session.on("Network.webSocketFrameReceived", lambda event: sizes.append(len(event["response"]["payloadData"])))
     session.send("Network.enable")
-    return sizes
+    yield sizes
+    session.detach()
 
 
 def step(page: Page) -> int:
@@ -175,17 +179,17 @@ def test_a_training_plays_without_the_server_and_ends_on_the_same_picture(page: 
     page.keyboard.press("Space")
     wait_past(page, 0)
     expect(page.get_by_role("button", name="Pause (space)")).to_be_visible()
-    sizes = received(page)
     pictures = {panel: set() for panel in lab.MAPS}
     at = 0
-    while len(pictures["with"]) < 3:
-        at = wait_past(page, at)
-        for panel, seen in pictures.items():
-            seen.add(lab.picture(page, panel))
-    assert len(pictures["without"]) >= 3
-    expect(tag).to_contain_text("at step")
-    page.wait_for_selector(".wd-stage:not([data-step])")  # it has come to its end
-    expect(page.get_by_role("button", name="Play (space)")).to_be_visible()
+    with received(page) as sizes:
+        while len(pictures["with"]) < 3:
+            at = wait_past(page, at)
+            for panel, seen in pictures.items():
+                seen.add(lab.picture(page, panel))
+        assert len(pictures["without"]) >= 3
+        expect(tag).to_contain_text("at step")
+        page.wait_for_selector(".wd-stage:not([data-step])")  # it has come to its end
+        expect(page.get_by_role("button", name="Play (space)")).to_be_visible()
     assert sizes == []
     assert {panel: lab.picture(page, panel) for panel in lab.MAPS} == final
     expect(tag).to_have_text(verdict)
@@ -243,7 +247,7 @@ def test_reduced_motion_goes_from_whole_frame_to_whole_frame(visit):
     page.evaluate(COLLECT)
     page.get_by_label("speed").select_option("4")
     page.get_by_role("button", name="Play (space)").click()
-    page.wait_for_function("window.pictures.size >= 5")
+    page.wait_for_function("() => window.pictures.size >= 5")
     page.get_by_role("button", name="Pause (space)").click()
     played, last = set(page.evaluate("[...pictures]")), step(page)
     page.locator(".wd-scrub").press("Home")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,6 +38,7 @@ class Plane:
     directions: Array  # (2, inputs), or (1, inputs): grid = origin + coordinates @ directions
 
 
+@lru_cache(maxsize=64)  # as many as splits are kept
 def plane(split: Split, size: int = SIZE) -> Plane:
     """The plane for pictures of `split`, `size` points a side.
 

@@ -13,7 +13,7 @@ import numpy as np
 from wdviz import datasets, runs
 from wdviz.experiments.overfitting import verdict
 from wdviz.plans import Landscape, between
-from wdviz.results import SPLITS, Arm, Spread
+from wdviz.results import SPLITS, Arm, History, Spread
 from wdviz.runs import Run
 from wdviz.settings import DECAYS, LEARNING_RATES, Settings
 
@@ -185,8 +185,7 @@ def summarise(settings: Settings, plan: Landscape, results: Mapping[Any, Any]) -
     split = datasets.split_for(settings, settings.seed)
     done = [both for both in chosen if all(run in results for run in both)]
     without, with_decay = (tuple(results[both[i]] for both in done) for i in (0, 1))
-    rates, decays = axes(plan)
-    both = [Map(kind, rates, decays, _cells(split, jobs, results)) for kind, jobs in _jobs(base, plan).items()]
+    both = [_map(kind, plan, split, jobs, results) for kind, jobs in _jobs(base, plan).items()]
     arms = Arm("without", 0.0, without), Arm("with", settings.decay, with_decay)
     return Maps(settings, plan, split, (both[0], both[1]), *arms)
 
@@ -198,16 +197,20 @@ def run(settings: Settings, plan: Landscape) -> Maps:
     return found
 
 
-def _cells(split: datasets.Split, jobs: Mapping[Place, Sequence[Run]], results: Mapping[Any, Any]) -> dict[Place, Cell]:
-    cells = {}
-    for at, planned in jobs.items():
-        histories = tuple(results[run] for run in planned if run in results)
-        if histories:
-            s = planned[0].settings
-            arm = Arm("with", s.decay, histories)
-            losses = {name: Spread.of(h.loss(name) for h in histories) for name in SPLITS}
-            cells[at] = Cell(s.learning_rate, s.decay, losses, verdict(arm, split, on=CHOOSES).name)
-    return cells
+def _map(kind: str, plan: Landscape, split: datasets.Split, jobs: Mapping[Place, Sequence[Run]], results: Mapping[Any, Any]) -> Map:
+    trained = ((at, planned[0].settings, tuple(results[run] for run in planned if run in results)) for at, planned in jobs.items())
+    return _mapped(kind, plan, split, tuple((at, s.learning_rate, s.decay, histories) for at, s, histories in trained if histories))
+
+
+@lru_cache(maxsize=16)  # the map that one does not work on, and that others look at as well, stays the very same object
+def _mapped(kind: str, plan: Landscape, split: datasets.Split, trained: tuple[tuple[Place, float, float, tuple[History, ...]], ...]) -> Map:
+    return Map(kind, *axes(plan), {at: _cell(split, *of_cell) for at, *of_cell in trained})
+
+
+@lru_cache(maxsize=1024)
+def _cell(split: datasets.Split, rate: float, decay: float, histories: tuple[History, ...]) -> Cell:
+    losses = {name: Spread.of(h.loss(name) for h in histories) for name in SPLITS}
+    return Cell(rate, decay, losses, verdict(Arm("with", decay, histories), split, on=CHOOSES).name)
 
 
 def _of_maps(settings: Settings) -> Settings:

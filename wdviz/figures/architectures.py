@@ -7,11 +7,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import plotly.graph_objects as go
 from numpy.typing import NDArray
 
 from wdviz.figures import palette
-from wdviz.figures.draft import Draft
+from wdviz.figures.draft import Draft, Drawing
 from wdviz.figures.tuning import log_axis
 from wdviz.results import Spread
 
@@ -37,7 +36,8 @@ class Curve:
     picks: tuple[int | None, ...]
 
 
-def against_decay(curves: Sequence[Curve], decays: Sequence[float], what: str, *, unit: str, yours: float) -> go.Figure:
+@Drawing
+def against_decay(curves: Sequence[Curve], decays: Sequence[float], what: str, *, unit: str, yours: float) -> Draft:
     """Median and range over the seeds for each family and decay; the best decay is ringed, with the range of the seeds' picks.
 
     Arguments:
@@ -64,7 +64,7 @@ def against_decay(curves: Sequence[Curve], decays: Sequence[float], what: str, *
         legend={"orientation": "h", "y": 1.01, "yanchor": "bottom", "x": 0, "font": {"size": 12}},
         meta={"put": {"x": {"name": "decay", "values": [f"{d:g}" for d in decays]}}},
     )
-    return fig.figure()
+    return fig
 
 
 def _add_family(fig: Draft, curve: Curve, decays: Sequence[float], what: str, aside: float) -> None:
@@ -109,7 +109,8 @@ def _add_family(fig: Draft, curve: Curve, decays: Sequence[float], what: str, as
     )
 
 
-def best(picks: Mapping[str, Sequence[int | None]], decays: Sequence[float], *, yours: float) -> go.Figure:
+@Drawing
+def best(picks: Mapping[str, Sequence[int | None]], decays: Sequence[float], *, yours: float) -> Draft:
     """Which decay each seed's validation data pick, a dot each, for each family; a bar marks the (lower) median."""
     fig = Draft()
     for row, (family, places) in enumerate(picks.items()):
@@ -135,7 +136,8 @@ def best(picks: Mapping[str, Sequence[int | None]], decays: Sequence[float], *, 
     return _plain(fig, "Which decay each seed picks", left=92)
 
 
-def gains(spreads: Mapping[str, Spread], what: str) -> go.Figure:
+@Drawing
+def gains(spreads: Mapping[str, Spread], what: str) -> Draft:
     """What the best decay gains over none on test data, for each family: median and range over the seeds.
 
     Arguments:
@@ -163,6 +165,7 @@ def gains(spreads: Mapping[str, Spread], what: str) -> go.Figure:
     return _plain(fig, f"What the best decay gains in test {what}", left=92)
 
 
+@Drawing
 def parts(
     names: Sequence[str],
     change: Callable[[tuple[str, str]], Spread],
@@ -170,7 +173,7 @@ def parts(
     *,
     unit: str,
     put: str,
-) -> go.Figure:
+) -> Draft:
     """Each part decayed alone, and everything but it: test loss (or score) less that with decay on everything, seed by seed.
 
     Arguments:
@@ -212,7 +215,8 @@ def parts(
     return _plain(fig, f"Test {what} with single parts decayed, and spared", left=8, top=32, legend=True)
 
 
-def waiting(words: str) -> go.Figure:
+@Drawing
+def waiting(words: str) -> Draft:
     """The axes of `parts` with nothing measured yet, and why."""
     fig = Draft()
     font = {"color": "var(--mute)", "size": 14}
@@ -254,6 +258,6 @@ def _rows(fig: Draft, names: Sequence[str]) -> None:
     fig.update_yaxes(showgrid=False, zeroline=False, automargin=True)
 
 
-def _plain(fig: Draft, title: str, *, left: int, top: int = 12, legend: bool = False) -> go.Figure:
+def _plain(fig: Draft, title: str, *, left: int, top: int = 12, legend: bool = False) -> Draft:
     fig.update_layout(title=palette.title(title), showlegend=legend, margin={"l": left, "r": 14, "t": top, "b": 46})
-    return fig.figure()
+    return fig

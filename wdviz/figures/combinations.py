@@ -6,11 +6,10 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
-import plotly.graph_objects as go
 from numpy.typing import NDArray
 
 from wdviz.figures import palette
-from wdviz.figures.draft import Draft
+from wdviz.figures.draft import Draft, Drawing
 from wdviz.figures.interactions import Scale
 from wdviz.figures.tuning import log_axis
 
@@ -24,7 +23,8 @@ Levels = tuple[int, ...]
 Row = tuple[Levels, NDArray[np.floating]]
 
 
-def ranking(rows: Sequence[Row], factors: Sequence[str], scale: Scale, *, unit: str, chosen: Levels | None) -> go.Figure:
+@Drawing
+def ranking(rows: Sequence[Row], factors: Sequence[str], scale: Scale, *, unit: str, chosen: Levels | None) -> Draft:
     """Mean and range over the seeds of each combination, the best at the top, beside what it is made of: filled dots are on.
 
     Arguments:
@@ -49,7 +49,7 @@ def ranking(rows: Sequence[Row], factors: Sequence[str], scale: Scale, *, unit: 
         margin={"l": 12, "r": 14, "t": 104, "b": 44},
         legend={"x": 1, "xanchor": "right", "y": 1, "yref": "container", "yanchor": "top", "font": {"size": 12}},
     )
-    return fig.figure()
+    return fig
 
 
 def height(combinations: int) -> int:

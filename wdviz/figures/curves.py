@@ -6,11 +6,10 @@ import math
 from collections.abc import Callable, Sequence
 
 import numpy as np
-import plotly.graph_objects as go
 from numpy.typing import NDArray
 
 from wdviz.figures import palette
-from wdviz.figures.draft import Draft
+from wdviz.figures.draft import Draft, Drawing
 from wdviz.results import Arm, History
 
 Curve = Callable[[History], NDArray[np.floating]]
@@ -18,7 +17,8 @@ Switch = tuple[int, str]  # a step, and what is said there beside a vertical lin
 LOSS_FLOOR = 1e-3
 
 
-def losses(arms: Sequence[Arm], *, unit: str = "nats", switch: Switch | None = None) -> go.Figure:
+@Drawing
+def losses(arms: Sequence[Arm], *, unit: str = "nats", switch: Switch | None = None) -> Draft:
     """Training and test data loss of each arm, without the penalty, on a logarithmic axis."""
     fig = Draft()
     ends = []
@@ -36,7 +36,8 @@ def losses(arms: Sequence[Arm], *, unit: str = "nats", switch: Switch | None = N
     return _over_training(fig, "Loss on training and on new data", arms, switch)
 
 
-def scores(arms: Sequence[Arm], *, name: str, switch: Switch | None = None) -> go.Figure:
+@Drawing
+def scores(arms: Sequence[Arm], *, name: str, switch: Switch | None = None) -> Draft:
     """Accuracy (or R2) on training and test data of each arm."""
     fig = Draft()
     ends = []
@@ -50,7 +51,8 @@ def scores(arms: Sequence[Arm], *, name: str, switch: Switch | None = None) -> g
     return _over_training(fig, f"{name[0].upper()}{name[1:]} on training and on new data", arms, switch)
 
 
-def minimised(arm: Arm, *, unit: str = "nats", switch: Switch | None = None) -> go.Figure:
+@Drawing
+def minimised(arm: Arm, *, unit: str = "nats", switch: Switch | None = None) -> Draft:
     """Training data loss and, stacked on it, the penalty decay / 2 x ||w||^2, of the first seed."""
     history = arm.histories[0]
     fig = Draft()
@@ -77,7 +79,8 @@ def minimised(arm: Arm, *, unit: str = "nats", switch: Switch | None = None) -> 
     return _over_training(fig, "Data loss and penalty, with decay, first seed", [arm], switch, legend=True)
 
 
-def step_losses(arms: Sequence[Arm], *, unit: str = "nats", switch: Switch | None = None) -> go.Figure:
+@Drawing
+def step_losses(arms: Sequence[Arm], *, unit: str = "nats", switch: Switch | None = None) -> Draft:
     """The loss of each step's batch as it was minimised, without the penalty, of the first seed."""
     fig = Draft()
     for arm in arms:
@@ -96,7 +99,8 @@ def step_losses(arms: Sequence[Arm], *, unit: str = "nats", switch: Switch | Non
     return _over_training(fig, "Training loss of each step, first seed", arms, switch, legend=True)
 
 
-def norms(arms: Sequence[Arm], layer: int, *, pure_shrink: bool, switch: Switch | None = None) -> go.Figure:
+@Drawing
+def norms(arms: Sequence[Arm], layer: int, *, pure_shrink: bool, switch: Switch | None = None) -> Draft:
     """Norm of one layer's weights in each arm and, dotted, what decay alone would leave of the start.
 
     Arguments:
@@ -203,9 +207,7 @@ def _mark(fig: Draft, step: int, text: str, *, left: bool) -> None:
     )
 
 
-def _over_training(
-    fig: Draft, title: str, arms: Sequence[Arm], switch: Switch | None, *, legend: bool = False, nticks: int = 5
-) -> go.Figure:
+def _over_training(fig: Draft, title: str, arms: Sequence[Arm], switch: Switch | None, *, legend: bool = False, nticks: int = 5) -> Draft:
     last = max(int(h.steps[-1]) for arm in arms for h in arm.histories)
     longest = max((len(a["text"]) for a in fig.layout["annotations"]), default=0)
     if switch is not None and switch[0] <= last:
@@ -217,4 +219,4 @@ def _over_training(
         margin={"l": 56, "r": 14 + 7 * longest, "t": 12, "b": 44},
         legend={"orientation": "h", "y": 1.01, "yanchor": "bottom", "x": 0},
     )
-    return fig.figure()
+    return fig

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
-import plotly.graph_objects as go
 from numpy.typing import NDArray
 
 from wdviz.datasets import Plane, Split
 from wdviz.figures import palette
-from wdviz.figures.draft import Draft
+from wdviz.figures.draft import Draft, Drawing
 from wdviz.results import Arm
 
 CROWD = 120  # training points beyond which marks are drawn smaller
@@ -50,7 +49,8 @@ def encode_map(predictions: NDArray[np.floating], size: int) -> NDArray[np.uint8
     return encode(predictions).reshape(size, size)
 
 
-def decision(arm: Arm, split: Split, plane: Plane, *, test_points: bool = False) -> go.Figure:
+@Drawing
+def decision(arm: Arm, split: Split, plane: Plane, *, test_points: bool = False) -> Draft:
     """What the arm's first seed answers, with its training points; flipped ones carry a ring."""
     fig = Draft()
     if split.inputs == 1:
@@ -70,7 +70,7 @@ def decision(arm: Arm, split: Split, plane: Plane, *, test_points: bool = False)
     x, y = plane.x, plane.y
     fig.update_xaxes(title=plane.labels[0], range=[float(x[0]), float(x[-1])], zeroline=False, showgrid=split.inputs == 1)
     fig.update_yaxes(title=plane.labels[1], range=[float(y[0]), float(y[-1])], zeroline=False, showgrid=split.inputs == 1)
-    return fig.figure()
+    return fig
 
 
 def _add_curve(fig: Draft, arm: Arm, plane: Plane) -> None:

@@ -6,12 +6,11 @@ import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-import plotly.graph_objects as go
 from numpy.typing import NDArray
 
 from wdviz.factorial import Estimate
 from wdviz.figures import palette
-from wdviz.figures.draft import Draft
+from wdviz.figures.draft import Draft, Drawing
 from wdviz.figures.interactions import Scale
 
 # What an effect is averaged over: colour, marker, name.
@@ -23,7 +22,8 @@ APART = 0.17  # by which the two stand off the middle of their row
 STEPS = (1, 2, 5, 10)  # axes end at one of these times a power of ten
 
 
-def effects(found: Mapping[str, Mapping[str, Estimate]], labels: Sequence[str], scale: Scale) -> go.Figure:
+@Drawing
+def effects(found: Mapping[str, Mapping[str, Estimate]], labels: Sequence[str], scale: Scale) -> Draft:
     """The change that each factor makes, with its 95 % interval: a row each.
 
     Arguments:
@@ -51,7 +51,7 @@ def effects(found: Mapping[str, Mapping[str, Estimate]], labels: Sequence[str], 
         margin={"l": 112, "r": 12, "t": 12, "b": 46},
         legend={"font": {"size": 11.5}},
     )
-    return fig.figure()
+    return fig
 
 
 def _add(fig: Draft, way: str, estimates: Sequence[Estimate], labels: Sequence[str], scale: Scale) -> list[float]:

@@ -6,12 +6,11 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
-import plotly.graph_objects as go
 from numpy.typing import NDArray
 
 from wdviz.figures import palette
 from wdviz.figures.curves import label_ends
-from wdviz.figures.draft import Draft
+from wdviz.figures.draft import Draft, Drawing
 from wdviz.internals import Internals
 
 Floats = NDArray[np.floating]
@@ -23,7 +22,8 @@ _SYMBOLS = {"without": "diamond", "with": "circle"}
 _DASHES = {"without": "dash", "with": "solid"}
 
 
-def growth(pair: Pair, names: Sequence[str], share: float) -> go.Figure:
+@Drawing
+def growth(pair: Pair, names: Sequence[str], share: float) -> Draft:
     """Norm of each component's weights after a share of the training, as a multiple of that at the start; `names` as they are written."""
     fig = Draft()
     for arm, found in zip(_ARMS, pair, strict=True):
@@ -52,7 +52,8 @@ def growth(pair: Pair, names: Sequence[str], share: float) -> go.Figure:
     return _finish(fig, "Size of each component", left=8, legend=True)
 
 
-def radius(pair: Pair, layer: int, share: float) -> go.Figure:
+@Drawing
+def radius(pair: Pair, layer: int, share: float) -> Draft:
     """Spectral radius of one recurrent matrix over the training; above 1 a linear recurrence would grow without end."""
     series = [found.radius[:, layer] for found in pair]
     top = max(1.2, 1.1 * _largest(series[0]), 1.1 * float(series[0][0]))
@@ -62,7 +63,8 @@ def radius(pair: Pair, layer: int, share: float) -> go.Figure:
     return _finish(fig, "Spectral radius of the recurrent matrix", right=98)
 
 
-def eigenvalues(pair: Pair, layer: int, share: float) -> go.Figure:
+@Drawing
+def eigenvalues(pair: Pair, layer: int, share: float) -> Draft:
     """The eigenvalues of one recurrent matrix in the complex plane, with the circle of size 1."""
     fig = Draft()
     turn = np.linspace(0, 2 * np.pi, 121)
@@ -94,7 +96,8 @@ def eigenvalues(pair: Pair, layer: int, share: float) -> go.Figure:
     return _finish(fig, "Eigenvalues of the recurrent matrix", legend=True)
 
 
-def memory(pair: Pair, share: float) -> go.Figure:
+@Drawing
+def memory(pair: Pair, share: float) -> Draft:
     """How much a small change of the input so many steps before moves the last state, as measured on test inputs."""
     fig, ends = Draft(), []
     back = np.arange(pair[0].memory.shape[1], dtype=np.float32)
@@ -126,7 +129,8 @@ def memory(pair: Pair, share: float) -> go.Figure:
     return _finish(fig, "What the last state remembers of each input", right=98)
 
 
-def unit_norms(pair: Pair, layer: str, share: float) -> go.Figure:
+@Drawing
+def unit_norms(pair: Pair, layer: str, share: float) -> Draft:
     """Norms of the weights into each unit, or filter, of a layer, from the largest down; dotted: at the start."""
     fig = Draft()
     start = _sorted_norms(pair[0].history.start[layer]["weight"])
@@ -156,7 +160,8 @@ def _sorted_norms(weight: Floats) -> NDArray[np.float32]:
     return -np.sort(-np.linalg.norm(weight, axis=0)).astype(np.float32)
 
 
-def entropy(pair: Pair, block: int, share: float) -> go.Figure:
+@Drawing
+def entropy(pair: Pair, block: int, share: float) -> Draft:
     """Mean entropy of the attention over the training: a thin line a head, their mean bold; dotted: evenly over all tokens."""
     most = math.log(pair[0].maps.shape[-1])
     series = [found.entropy[:, block].mean(1) for found in pair]
@@ -209,11 +214,11 @@ def _largest(values: Floats) -> float:
     return float(finite.max()) if finite.size else 1.0
 
 
-def _finish(fig: Draft, title: str, *, left: int = 58, right: int = 14, legend: bool = False) -> go.Figure:
+def _finish(fig: Draft, title: str, *, left: int = 58, right: int = 14, legend: bool = False) -> Draft:
     fig.update_layout(
         title=palette.title(title),
         showlegend=legend,
         margin={"l": left, "r": right, "t": 32 if legend else 12, "b": 46},
         legend={"orientation": "h", "y": 1.01, "yanchor": "bottom", "x": 0, "font": {"size": 12}},
     )
-    return fig.figure()
+    return fig

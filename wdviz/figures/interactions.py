@@ -7,11 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import plotly.graph_objects as go
 
 from wdviz.factorial import MOST_SEEDS, Pair
 from wdviz.figures import palette
-from wdviz.figures.draft import Draft
+from wdviz.figures.draft import Draft, Drawing
 
 # Verdicts: colour, sign, what they mean. Words stand in every cell where there is room, signs where there is not.
 VERDICTS = {
@@ -46,7 +45,8 @@ class Scale:
         return f"{self.signed(low)} to {self.signed(high)}"
 
 
-def interactions(pairs: Sequence[Pair], factors: Sequence[str], scale: Scale) -> go.Figure:
+@Drawing
+def interactions(pairs: Sequence[Pair], factors: Sequence[str], scale: Scale) -> Draft:
     """A cell for each pair: observed less the sum of both, its interval and what that says; a key where the other half would be."""
     fig = Draft()
     size, wordy = len(factors) - 1, len(factors) <= MOST_WORDS
@@ -77,7 +77,7 @@ def interactions(pairs: Sequence[Pair], factors: Sequence[str], scale: Scale) ->
         showlegend=False,
         margin={"l": 91, "r": 4, "t": 44 if wordy else 74, "b": 8},
     )
-    return fig.figure()
+    return fig
 
 
 def _broken(name: str) -> str:

@@ -7,11 +7,10 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 
 import numpy as np
-import plotly.graph_objects as go
 
 from wdviz.figures import palette
 from wdviz.figures.cells import Place, centre, equal, position, ticks
-from wdviz.figures.draft import Draft
+from wdviz.figures.draft import Draft, Drawing
 from wdviz.results import Spread
 
 SCALE = "Viridis"  # evenly lighter, also for colour-blind readers; dark is a low loss
@@ -54,7 +53,8 @@ class Map(Protocol):
     def best(self) -> Place | None: ...
 
 
-def landscape(shown: Map, split: str, *, cap: float, unit: str = "nats", at: tuple[float, float] | None = None) -> go.Figure:
+@Drawing
+def landscape(shown: Map, split: str, *, cap: float, unit: str = "nats", at: tuple[float, float] | None = None) -> Draft:
     """The median loss on one split in each cell. A click on a cell asks for its learning rate and decay.
 
     Arguments:
@@ -76,7 +76,7 @@ def landscape(shown: Map, split: str, *, cap: float, unit: str = "nats", at: tup
         if place:
             _name(fig, label, place, shape)
     _axes(fig, shown, split, shape)
-    return fig.figure()
+    return fig
 
 
 def _add_cells(fig: Draft, shown: Map, split: str, cap: float, unit: str, shape: tuple[int, int]) -> None:

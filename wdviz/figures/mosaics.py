@@ -6,11 +6,10 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
-import plotly.graph_objects as go
 from numpy.typing import NDArray
 
 from wdviz.figures import palette
-from wdviz.figures.draft import Draft
+from wdviz.figures.draft import Draft, Drawing
 from wdviz.internals import Internals
 
 Floats = NDArray[np.floating]
@@ -21,7 +20,8 @@ DIVERGING = [[0.0, "#8c3b00"], [0.25, "#e8a06a"], [0.5, "#f4f1ea"], [0.75, "#7db
 SHARES = [[0.0, "#f4f1ea"], [0.5, "#5a9bc4"], [1.0, "#002f50"]]
 
 
-def tiles(pair: Pair, layer: str, shape: tuple[int, int], share: float, title: str) -> go.Figure:
+@Drawing
+def tiles(pair: Pair, layer: str, shape: tuple[int, int], share: float, title: str) -> Draft:
     """Weights into single units or channels of a layer as small images: without decay on the left, with it on the right.
 
     Arguments:
@@ -38,7 +38,8 @@ def tiles(pair: Pair, layer: str, shape: tuple[int, int], share: float, title: s
     return _side_by_side(blocks, title, DIVERGING, (-scale, scale), "weight")
 
 
-def attention_maps(pair: Pair, block: int, share: float, example: int | None = None) -> go.Figure:
+@Drawing
+def attention_maps(pair: Pair, block: int, share: float, example: int | None = None) -> Draft:
     """The attention of each head of a block: without decay in the upper row, with it in the lower one.
 
     Arguments:
@@ -112,7 +113,7 @@ def _places(shape: tuple[int, ...], side: int) -> list[list[str]]:
 
 def _side_by_side(
     blocks: Sequence[NDArray[np.float32]], title: str, scale: list[list[object]], span: tuple[float, float], what: str
-) -> go.Figure:
+) -> Draft:
     fig = Draft()
     height, width = blocks[0].shape
     gap = np.full((height, 3), np.nan, np.float32)
@@ -140,11 +141,11 @@ def _bar(what: str) -> dict[str, object]:
     return {"orientation": "h", "thickness": 8, "len": 0.5, "nticks": 5, "tickfont": {"size": 11}, "title": title, **place}
 
 
-def _map_layout(fig: Draft, title: str, shape: tuple[int, ...]) -> go.Figure:
+def _map_layout(fig: Draft, title: str, shape: tuple[int, ...]) -> Draft:
     """Square cells, the first row at the top, nothing but the cells."""
     rows, columns = shape
     plain = {"showgrid": False, "zeroline": False, "ticks": "", "constrain": "domain"}
     fig.update_xaxes(range=[-0.5, columns - 0.5], **plain)
     fig.update_yaxes(range=[rows - 0.5, -0.5], scaleanchor="x", constraintoward="top", automargin=True, **plain)
     fig.update_layout(title=palette.title(title), showlegend=False, margin={"l": 24, "r": 8, "t": 52, "b": 46})
-    return fig.figure()
+    return fig

@@ -6,12 +6,11 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
-import plotly.graph_objects as go
 
 from wdviz.datasets import Plane, Split
 from wdviz.figures import palette
 from wdviz.figures.decision import add_points
-from wdviz.figures.draft import Draft
+from wdviz.figures.draft import Draft, Drawing
 from wdviz.measured import Flipped, Probed, Probes
 
 # Green, so that it collides neither with the arms' colours nor with the first classes'.
@@ -26,7 +25,8 @@ def top(reference: Probed) -> float:
     return float(np.quantile(finite, SATURATED)) or 1.0 if finite.size else 1.0
 
 
-def plane_map(arm: Probes, reference: Probed, split: Split, plane: Plane) -> go.Figure:
+@Drawing
+def plane_map(arm: Probes, reference: Probed, split: Split, plane: Plane) -> Draft:
     """Jacobian norm over the plane of the arm's first seed, the line where its answer changes, and the training points.
 
     Arguments:
@@ -56,7 +56,7 @@ def plane_map(arm: Probes, reference: Probed, split: Split, plane: Plane) -> go.
     )
     fig.update_xaxes(title=plane.labels[0], range=[float(x[0]), float(x[-1])], zeroline=False, showgrid=False)
     fig.update_yaxes(title=plane.labels[1], range=[float(y[0]), float(y[-1])], zeroline=False, showgrid=False)
-    return fig.figure()
+    return fig
 
 
 def _add_boundaries(fig: Draft, answers: np.ndarray, where: dict[str, float]) -> None:
@@ -77,7 +77,8 @@ def _add_boundaries(fig: Draft, answers: np.ndarray, where: dict[str, float]) ->
             )
 
 
-def slope(arm: Probes, reference: Probed, plane: Plane) -> go.Figure:
+@Drawing
+def slope(arm: Probes, reference: Probed, plane: Plane) -> Draft:
     """For a single input: the size of the slope of the arm's first seed along it, and where the training points lie."""
     fig, finite = Draft(), np.nan_to_num(arm.probed[0].map, posinf=0)
     high = top(reference) * 1.1
@@ -104,10 +105,11 @@ def slope(arm: Probes, reference: Probed, plane: Plane) -> go.Figure:
         showlegend=False,
         margin={"l": 52, "r": 12, "t": 12, "b": 44},
     )
-    return fig.figure()
+    return fig
 
 
-def images(flipped: Flipped, name: str, classes: Sequence[str]) -> go.Figure:
+@Drawing
+def images(flipped: Flipped, name: str, classes: Sequence[str]) -> Draft:
     """Four images: the test image, with noise, the smallest change that flips the answer, and the image with it.
 
     Arguments:
@@ -134,7 +136,7 @@ def images(flipped: Flipped, name: str, classes: Sequence[str]) -> go.Figure:
         showlegend=False,
         margin={"l": 6, "r": 6, "t": 6, "b": 6},
     )
-    return fig.figure()
+    return fig
 
 
 def _add_image(fig: Draft, column: int, row: int, pixels: np.ndarray, words: str, *, signed: bool = False) -> None:
@@ -169,7 +171,8 @@ def _add_image(fig: Draft, column: int, row: int, pixels: np.ndarray, words: str
     )
 
 
-def probabilities(pair: tuple[Flipped, Flipped], classes: Sequence[str]) -> go.Figure:
+@Drawing
+def probabilities(pair: tuple[Flipped, Flipped], classes: Sequence[str]) -> Draft:
     """What each arm makes of the noisy image: the probability of each class."""
     fig = Draft()
     for name, flipped in zip(("without", "with"), pair, strict=True):
@@ -195,4 +198,4 @@ def probabilities(pair: tuple[Flipped, Flipped], classes: Sequence[str]) -> go.F
         legend={"orientation": "h", "y": 1.01, "yanchor": "bottom", "x": 0},
         margin={"l": 56, "r": 12, "t": 30, "b": 46},
     )
-    return fig.figure()
+    return fig

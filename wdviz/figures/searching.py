@@ -7,11 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import plotly.graph_objects as go
 from numpy.typing import NDArray
 
 from wdviz.figures import palette
-from wdviz.figures.draft import Draft
+from wdviz.figures.draft import Draft, Drawing
 
 # Searches: colour, marker, line, name.
 SEARCHES = {
@@ -23,9 +22,10 @@ APART = 0.1  # by which the searches stand beside each other at one budget
 LOWEST_TOP = 0.05  # of the axis, so that differences of nothing are not blown up
 
 
+@Drawing
 def searches(
     above: Mapping[str, NDArray[np.floating]], used: Mapping[str, Sequence[float]], budgets: Sequence[int], *, unit: str, split: str
-) -> go.Figure:
+) -> Draft:
     """Loss beyond the best of the table, for each search and budget: median over the repetitions, with the range as a bar.
 
     Arguments:
@@ -63,7 +63,7 @@ def searches(
         margin={"l": 58, "r": 12, "t": 34, "b": 46},
         legend={"orientation": "h", "y": 1.01, "yanchor": "bottom", "x": 0, "font": {"size": 12}},
     )
-    return fig.figure()
+    return fig
 
 
 @dataclass(frozen=True)
@@ -77,6 +77,7 @@ class Bar:
     best: float
 
 
+@Drawing
 def widths(
     values: Sequence[float],
     bars: Sequence[Bar | None],
@@ -86,7 +87,7 @@ def widths(
     percent: bool,
     now: float,
     ends: tuple[float, float],
-) -> go.Figure:
+) -> Draft:
     """For each value of a setting the range of good decays, with its width in factors of ten.
 
     Arguments:
@@ -157,7 +158,7 @@ def widths(
         showlegend=False,
         margin={"l": 58, "r": 12, "t": 12, "b": 46},
     )
-    return fig.figure()
+    return fig
 
 
 def _bars(middle: NDArray[np.floating], low: NDArray[np.floating], high: NDArray[np.floating], colour: str) -> dict[str, object]:

@@ -6,11 +6,10 @@ import math
 from collections.abc import Callable, Sequence
 
 import numpy as np
-import plotly.graph_objects as go
 
 from wdviz.figures import palette
 from wdviz.figures.curves import label_ends
-from wdviz.figures.draft import Draft
+from wdviz.figures.draft import Draft, Drawing
 from wdviz.measured import Calibration, Probed, Probes, Rescaled
 
 FLOOR = 1e-2  # reactions below are drawn here, on a logarithmic axis
@@ -19,9 +18,8 @@ BOUND, NORMED, PLAIN = "#56606d", "#009E73", "#CC79A7"  # the product of norms; 
 Span = tuple[float, float]
 
 
-def under_noise(
-    arms: Sequence[Probes], ladder: Sequence[Probes], what: str, *, classes: int, spoken: float, unit: str = "nats"
-) -> go.Figure:
+@Drawing
+def under_noise(arms: Sequence[Probes], ladder: Sequence[Probes], what: str, *, classes: int, spoken: float, unit: str = "nats") -> Draft:
     """Accuracy, R2 or loss against the strength of the noise on the inputs: medians, both arms bold, the ladder faintly.
 
     Arguments:
@@ -68,7 +66,8 @@ def _noise_span(reference: Probes, what: str, classes: int) -> Span:
     return math.log10(max(min(low / 2, 0.2), LOSS_FLOOR)), math.log10(max(high, 1.0))
 
 
-def against_decay(arms: Sequence[Probes], ladder: Sequence[Probes], rungs: Sequence[float]) -> go.Figure:
+@Drawing
+def against_decay(arms: Sequence[Probes], ladder: Sequence[Probes], rungs: Sequence[float]) -> Draft:
     """Mean Jacobian norm, and where there is one the product of the layers' spectral norms that bounds it, for each decay of the ladder.
 
     Arguments:
@@ -90,7 +89,8 @@ def against_decay(arms: Sequence[Probes], ladder: Sequence[Probes], rungs: Seque
     return _finish(fig, "Reaction of the answer against decay", legend=True)
 
 
-def miscalibration(arms: Sequence[Probes], ladder: Sequence[Probes], rungs: Sequence[float]) -> go.Figure:
+@Drawing
+def miscalibration(arms: Sequence[Probes], ladder: Sequence[Probes], rungs: Sequence[float]) -> Draft:
     """Expected calibration error for each decay of the ladder; see `against_decay`."""
     fig = Draft()
     _add_ladder(fig, ladder, lambda p: p.calibration.error, "calibration error", "var(--ink)", "solid")
@@ -102,7 +102,8 @@ def miscalibration(arms: Sequence[Probes], ladder: Sequence[Probes], rungs: Sequ
     return _finish(fig, "Expected calibration error against decay")
 
 
-def reliability(arms: Sequence[Probes]) -> go.Figure:
+@Drawing
+def reliability(arms: Sequence[Probes]) -> Draft:
     """How often an answer is right, against how sure the network is of it; the diagonal is where both agree. All seeds together."""
     fig = Draft()
     fig.add_scatter(
@@ -145,7 +146,8 @@ def pool(calibrations: Sequence[Calibration]) -> Calibration:
     return Calibration(counts, sure, right)
 
 
-def flipping_distance(arms: Sequence[Probes]) -> go.Figure:
+@Drawing
+def flipping_distance(arms: Sequence[Probes]) -> Draft:
     """Share of the test points whose answer a change no longer than this can flip; all seeds together, single ones faintly."""
     fig, ends = Draft(), []
     high = _distance_span(arms[0])
@@ -184,7 +186,8 @@ def _distance_span(reference: Probes) -> float:
     return min(math.ceil(raw / step * 2) * step / 2, float(reference.probed[0].reach))
 
 
-def rescaling(normalised: Sequence[Rescaled], plain: Sequence[Rescaled], what: str) -> go.Figure:
+@Drawing
+def rescaling(normalised: Sequence[Rescaled], plain: Sequence[Rescaled], what: str) -> Draft:
     """What multiplying all hidden weights does to the answers, with and without batch normalisation.
 
     Arguments:
@@ -315,11 +318,11 @@ def _mark(fig: Draft, at: float) -> None:
     fig.add_shape(type="line", x0=at, x1=at, y0=0, y1=1, yref="paper", line={"color": palette.GHOST, "width": 1, "dash": "dot"})
 
 
-def _finish(fig: Draft, title: str, *, legend: bool = False, right: int = 14) -> go.Figure:
+def _finish(fig: Draft, title: str, *, legend: bool = False, right: int = 14) -> Draft:
     fig.update_layout(
         title=palette.title(title),
         showlegend=legend,
         margin={"l": 56, "r": right, "t": 30 if legend else 12, "b": 44},
         legend={"orientation": "h", "y": 1.01, "yanchor": "bottom", "x": 0, "font": {"size": 11}},
     )
-    return fig.figure()
+    return fig

@@ -7,12 +7,11 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 import numpy as np
-import plotly.graph_objects as go
 from numpy.typing import NDArray
 
 from wdviz.figures import palette
 from wdviz.figures.cells import position, ticks
-from wdviz.figures.draft import Draft
+from wdviz.figures.draft import Draft, Drawing
 from wdviz.results import Arm, History, Spread
 
 # Colour, dash, symbol.
@@ -35,9 +34,10 @@ class Schedule(Protocol):
     def arm(self) -> Arm: ...
 
 
+@Drawing
 def reaching(
     decays: Sequence[float], series: Mapping[str, Sequence[Spread | None]], steps: Sequence[int], *, loss: str, decay: float
-) -> go.Figure:
+) -> Draft:
     """Median steps until a loss is reached against decay, with the range over seeds; "never" stands apart at the top.
 
     Arguments:
@@ -77,7 +77,8 @@ def reaching(
     return _finish(fig, f"Steps until {loss} is reached, by decay")
 
 
-def balance(arms: Sequence[Arm], what: str, *, learning_rate: float, angle: float, norm: float) -> go.Figure:
+@Drawing
+def balance(arms: Sequence[Arm], what: str, *, learning_rate: float, angle: float, norm: float) -> Draft:
     """The first layer's weights without and with decay over training, and dashed what is predicted of those with decay.
 
     Arguments:
@@ -131,7 +132,8 @@ def balance(arms: Sequence[Arm], what: str, *, learning_rate: float, angle: floa
     return _finish(fig, f"{what.capitalize()}, first layer, before batch norm")
 
 
-def schedules(found: Sequence[Schedule], what: str) -> go.Figure:
+@Drawing
+def schedules(found: Sequence[Schedule], what: str) -> Draft:
     """Learning rate over training under each schedule, or (`what` = "decay alone") the share of a weight that decay alone leaves."""
     fig = Draft()
     for s in found:
@@ -162,7 +164,8 @@ def schedules(found: Sequence[Schedule], what: str) -> go.Figure:
     return _finish(fig, "Learning rate over training, by schedule")
 
 
-def ends(found: Sequence[Schedule], *, unit: str) -> go.Figure:
+@Drawing
+def ends(found: Sequence[Schedule], *, unit: str) -> Draft:
     """Validation loss at the end under each schedule: each seed, lines between its own three, and the median."""
     fig = Draft()
     runs = np.array([[h.loss("validation") for h in s.arm.histories] for s in found], float).T  # (seeds, schedules)
@@ -209,10 +212,10 @@ def _round_marks(top: int) -> list[float]:
     return [step * i for i in range(int(top / step) + 1)]
 
 
-def _finish(fig: Draft, title: str) -> go.Figure:
+def _finish(fig: Draft, title: str) -> Draft:
     fig.update_layout(
         title=palette.title(title),
         margin={"l": 62, "r": 18, "t": 34, "b": 44},
         legend={"orientation": "h", "y": 1.01, "yanchor": "bottom", "x": 0, "font": {"size": 11}},
     )
-    return fig.figure()
+    return fig

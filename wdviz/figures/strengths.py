@@ -6,12 +6,11 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
-import plotly.graph_objects as go
 from numpy.typing import NDArray
 
 from wdviz.figures import palette
 from wdviz.figures.cells import position
-from wdviz.figures.draft import Draft
+from wdviz.figures.draft import Draft, Drawing
 
 SCALE = "Viridis"  # evenly lighter, also for colour-blind readers; dark is a low loss
 CAP = 2.5  # times the lowest loss: those above have one colour, so that the others can be told apart
@@ -29,6 +28,7 @@ NAMED = {
 Floats = NDArray[np.floating]
 
 
+@Drawing
 def strengths(
     values: Floats,
     counts: NDArray[np.integer],
@@ -41,7 +41,7 @@ def strengths(
     what: str,
     unit: str,
     at: tuple[float, float] | None = None,
-) -> go.Figure:
+) -> Draft:
     """A cell for each strength and decay; a click on one takes it. The line joins the best decay of each column.
 
     Arguments:
@@ -88,7 +88,7 @@ def strengths(
         margin={"l": 58, "r": 4, "t": 12, "b": 46},
         meta={"put": put},
     )
-    return fig.figure()
+    return fig
 
 
 def _ends(values: Floats, loss: bool) -> tuple[float, float]:

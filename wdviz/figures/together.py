@@ -5,18 +5,18 @@ from __future__ import annotations
 import math
 
 import numpy as np
-import plotly.graph_objects as go
 from numpy.typing import NDArray
 
 from wdviz.factorial import Pair
 from wdviz.figures import palette
-from wdviz.figures.draft import Draft
+from wdviz.figures.draft import Draft, Drawing
 from wdviz.figures.interactions import Scale
 
 Floats = NDArray[np.floating]
 
 
-def together(pair: Pair, scale: Scale, *, unit: str) -> go.Figure:
+@Drawing
+def together(pair: Pair, scale: Scale, *, unit: str) -> Draft:
     """The four means of a pair, joined to two lines over faint single seeds; dashed, where the second would end if effects added up."""
     fig = Draft()
     table = scale.factor * pair.cells  # neither, first, second, both
@@ -39,7 +39,8 @@ def together(pair: Pair, scale: Scale, *, unit: str) -> go.Figure:
     return _of_pair(fig, pair.names)
 
 
-def waiting(names: tuple[str, str], scale: Scale) -> go.Figure:
+@Drawing
+def waiting(names: tuple[str, str], scale: Scale) -> Draft:
     """The axes of `together` before its runs are finished."""
     fig = Draft()
     fig.add_scatter(x=[], y=[], mode="markers", hoverinfo="skip", name="not finished", showlegend=False)
@@ -47,7 +48,7 @@ def waiting(names: tuple[str, str], scale: Scale) -> go.Figure:
     return _of_pair(fig, names)
 
 
-def _of_pair(fig: Draft, names: tuple[str, str]) -> go.Figure:
+def _of_pair(fig: Draft, names: tuple[str, str]) -> Draft:
     first, second = names
     ticks = [f"without<br>{second}", f"with<br>{second}"]
     fig.update_xaxes(tickvals=[0, 1], ticktext=ticks, range=[-0.25, 1.4], showgrid=False, zeroline=False)
@@ -56,7 +57,7 @@ def _of_pair(fig: Draft, names: tuple[str, str]) -> go.Figure:
         margin={"l": 58, "r": 10, "t": 12, "b": 46},
         legend={"font": {"size": 12}},
     )
-    return fig.figure()
+    return fig
 
 
 def _line_of(fig: Draft, name: str, names: tuple[str, str], rows: Floats) -> None:

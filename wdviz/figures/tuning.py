@@ -7,11 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import plotly.graph_objects as go
 from numpy.typing import NDArray
 
 from wdviz.figures import palette
-from wdviz.figures.draft import Draft
+from wdviz.figures.draft import Draft, Drawing
 
 Floats = NDArray[np.floating]
 
@@ -43,7 +42,8 @@ class Scale:
         return math.log10(max(value, FLOOR)) if self.log else value
 
 
-def choices(decays: Sequence[float], chosen: Mapping[str, Sequence[int]], *, guess: float) -> go.Figure:
+@Drawing
+def choices(decays: Sequence[float], chosen: Mapping[str, Sequence[int]], *, guess: float) -> Draft:
     """Which candidate each repetition chooses, by each way to choose: a dot each, the (lower) median as a bar."""
     fig = Draft()
     ways = list(chosen)
@@ -74,10 +74,11 @@ def choices(decays: Sequence[float], chosen: Mapping[str, Sequence[int]], *, gue
     fig.update_layout(
         title=palette.title("What each seed's cross-validation chooses"), showlegend=False, margin={"l": 72, "r": 14, "t": 12, "b": 46}
     )
-    return fig.figure()
+    return fig
 
 
-def price(losses: Mapping[str, Floats], decays: Mapping[str, Sequence[float]], scale: Scale) -> go.Figure:
+@Drawing
+def price(losses: Mapping[str, Floats], decays: Mapping[str, Sequence[float]], scale: Scale) -> Draft:
     """Test loss or accuracy of what each way chose: a faint line for each repetition, the median as a bar.
 
     Arguments:
@@ -113,7 +114,8 @@ def price(losses: Mapping[str, Floats], decays: Mapping[str, Sequence[float]], s
     return _price_layout(fig, f"Test {scale.name} of what was chosen")
 
 
-def sealed(ways: Sequence[str], words: str) -> go.Figure:
+@Drawing
+def sealed(ways: Sequence[str], words: str) -> Draft:
     """The axes of `price` without anything on them: the test set has not been opened."""
     fig = Draft()
     fig.add_annotation(
@@ -141,9 +143,9 @@ def log_axis(fig: Draft, title: str, low: float, high: float) -> None:
     fig.update_yaxes(tickvals=ticks, ticktext=[f"{t:g}" for t in ticks])
 
 
-def _price_layout(fig: Draft, title: str) -> go.Figure:
+def _price_layout(fig: Draft, title: str) -> Draft:
     fig.update_layout(title=palette.title(title), showlegend=False, margin={"l": 58, "r": 12, "t": 12, "b": 46})
-    return fig.figure()
+    return fig
 
 
 def _ways_axis(fig: Draft, ways: Sequence[str]) -> None:

@@ -7,10 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import plotly.graph_objects as go
 
 from wdviz.figures import palette
-from wdviz.figures.draft import Draft
+from wdviz.figures.draft import Draft, Drawing
 from wdviz.figures.tuning import FLOOR, WAYS, Floats, Scale, add_faint, add_guess, decay_axis, log_axis
 
 EXACT = "#009E73"
@@ -31,9 +30,10 @@ class Folds:
     freedom: Floats | None = None  # (D,) effective degrees of freedom
 
 
+@Drawing
 def cross_validated(
     folds: Folds, scale: Scale, *, marks: Mapping[str, int], right: tuple[int, int] | None, guess: float, decay: float
-) -> go.Figure:
+) -> Draft:
     """The mean over the folds with standard errors, single folds faintly, the choices, the regions, and the visitor's own decay.
 
     Arguments:
@@ -66,7 +66,7 @@ def cross_validated(
         showlegend=False,
         margin={"l": 58, "r": 14, "t": 26, "b": 46},
     )
-    return fig.figure()
+    return fig
 
 
 def _span(folds: Folds, scale: Scale) -> tuple[float, float]:

@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-import plotly.graph_objects as go
 from numpy.typing import NDArray
 
 from wdviz.figures import palette
-from wdviz.figures.draft import Draft
+from wdviz.figures.draft import Draft, Drawing
 from wdviz.results import Arm
 
 BINS = 61  # odd, so that zero has a bin of its own
 
 
-def histogram(arms: Sequence[Arm], layer: str) -> go.Figure:
+@Drawing
+def histogram(arms: Sequence[Arm], layer: str) -> Draft:
     """Weights of one layer after training, first seed, and at the start; arms whose weights are not finite are left out."""
     start, after, edges = _start(arms, layer), _after(arms, layer), bin_edges(arms, layer)
     top = float(edges[-1])
@@ -53,7 +53,7 @@ def histogram(arms: Sequence[Arm], layer: str) -> go.Figure:
         margin={"l": 56, "r": 12, "t": 34, "b": 44},
         legend={"orientation": "h", "y": 1.01, "yanchor": "bottom", "x": 0, "font": {"size": 11}},
     )
-    return fig.figure()
+    return fig
 
 
 def bin_edges(arms: Sequence[Arm], layer: str) -> NDArray[np.float64]:

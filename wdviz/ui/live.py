@@ -5,13 +5,16 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Sequence
+from concurrent.futures import CancelledError
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
+from streamlit.runtime.scriptrunner_utils.script_requests import ScriptRequestType
 
 from wdviz import runs
+from wdviz.pool import PoolFull
 from wdviz.results import History
 from wdviz.runs import Job, Run, Sweep
 from wdviz.settings import Settings
@@ -20,6 +23,15 @@ from wdviz.ui.stage import Ask, Progress
 
 TOGETHER_S = 0.3  # a page waits so long for further repetitions before it shows those it has
 LONGEST_S = 0.6  # and so long for a group of jobs of which it can show a part
+PATIENT_S = 3.0  # and so long at all: a browser that is told nothing for longer asks again
+STEP_S = 0.1  # so often it looks whether the visitor wants something else meanwhile
+LEASE_S = 15.0  # what a page has started is dropped if its browser does not ask for more within that time: it has gone
+CROWDED_S, CALM_S = 5.0, 1.0  # work that waits, in seconds, from which on, and until which, repetitions are left out
+FEWER = 2  # repetitions while the server is crowded
+
+
+class NotYet(Exception):
+    """There is no new picture. The text says to the visitor what is waited for; empty where the visitor's next wish is there already."""
 
 
 @dataclass
@@ -30,6 +42,7 @@ class Wishes:
     picked: dict[str, str] = field(default_factory=dict)  # the view that each panel shows
     film: str = ""  # the scene of which a film is wanted
     stopped: bool = False  # the long sweep under way is not to go on
+    fewer: bool = False  # repetitions are left out, because the server is crowded
     notes: list[str] = field(default_factory=list)
     notes_on: Settings | None = None  # the settings that the notes are about
 
@@ -86,6 +99,7 @@ class Following:
     seconds_left: float | None
     stopped: bool = False
     what: str = "trainings"  # what the jobs are called
+    place: int = 0  # in the line, where the rest of the jobs finds the server full
 
     @property
     def done(self) -> bool:
@@ -109,55 +123,121 @@ class Following:
         if self.done:
             return None
         said = f"{len(self.results)} of {self.total} {self.what}"
+        if self.place:
+            said += f"; the server is full, place {self.place} in the line"
         return Progress(len(self.results), self.total, f"{said}, stopped" if self.stopped else said + self.time_left, self.stopped)
 
 
 def follow(groups: Sequence[Sequence[Job]], *, finely: bool = False, what: str = "trainings") -> Following:
     """Start jobs and wait for some of them; at least the first group is whole.
 
-    A first call starts the first group alone, so that nothing competes with the first picture. Each further call with the same jobs
-    starts the rest and waits until one more group is whole, and a little longer if that gives all of them. Other jobs drop those of
-    the last call that have not started. While the visitor drags, only the first group is ever started; once stopped, none is.
+    A first call starts the first group alone, before all that other visitors' pictures do not need at once. Each further call with the
+    same jobs starts the rest and waits until one more group is whole, and a little longer if that gives all of them. Other jobs drop
+    those of the last call that have not started. While the visitor drags, only the first group is ever started; once stopped, none is.
 
     Arguments:
         finely: a page that can show part of a group; then no call waits much longer than `LONGEST_S` for a whole one.
         what: the jobs as they are called in words.
 
     Raises:
-        PoolFull: if too many jobs of all visitors wait already.
+        NotYet: if the first group is not whole in good time, or the visitor wants something else meanwhile.
+        PoolFull: if the first group finds the server full.
         ValueError: if a job cannot be done.
     """
     now, planned = wishes(), tuple(job for group in groups for job in group)
     known: tuple[tuple[Job, ...], Sweep] | None = st.session_state.get("_sweep")
     again = known is not None and known[0] == planned and not now.moving
     now.stopped = now.stopped and known is not None and known[0] == planned
-    total = len(set(planned))
-    if known and again and (now.stopped or (known[1].total == total and not known[1].cancelled)):
-        sweep = known[1]
-    else:
-        if known:
-            known[1].cancel()
-        sweep = runs.sweep(planned if again else groups[0], session=_session())
-        st.session_state["_sweep"] = (planned, sweep)
     shown, before = st.session_state.get("_shown", (0, 0)) if again else (0, 0)
-    started, at_once = time.monotonic(), runs.finished(planned)
+    started, place = time.monotonic(), 0
+    at_once = runs.finished(planned)
+    begun = all(job in at_once for job in groups[0])
+    try:
+        sweep = _under_way(planned, planned if again and begun else groups[0], urgent=not begun)
+    except PoolFull as full:
+        if not begun:
+            raise
+        sweep, place = None, full.place  # the first picture is there; the rest is asked for again and again
     while True:
-        results = at_once | sweep.results
+        _check_in()
+        results = at_once | (sweep.results if sweep else {})
         whole = sum(all(job in results for job in group) for group in groups)
         passed = time.monotonic() - started
         begun = all(job in results for job in groups[0])
         enough = begun and (whole > shown or (finely and passed > LONGEST_S and len(results) > before))
         left = (TOGETHER_S if again else 0) - passed
-        if sweep.done or now.stopped or (enough and left <= 0):
+        if (sweep and sweep.done) or now.stopped or (enough and left <= 0) or passed > PATIENT_S:
             break
-        sweep.wait(max(left, 0) if enough else LONGEST_S if finely else None)
+        _wait(sweep, min(max(left, 0), STEP_S) if enough else STEP_S)
+    if not begun:
+        raise NotYet(_busy())
     st.session_state["_shown"] = whole, len(results)
-    return Following(results, total, sweep.seconds_left, now.stopped, what)
+    return Following(results, len(set(planned)), sweep.seconds_left if sweep else None, now.stopped, what, place)
+
+
+def _under_way(planned: tuple[Job, ...], jobs: Sequence[Job], *, urgent: bool) -> Sweep:
+    """The sweep of `jobs`, the part of what is planned that is wanted now: the one that goes on already, or a new one in its place."""
+    known: tuple[tuple[Job, ...], Sweep] | None = st.session_state.get("_sweep")
+    if known and known[0] == planned:
+        _wait(known[1], 0)  # learns whether it was dropped meanwhile
+        same = known[1].total == len(set(jobs)) and not known[1].cancelled
+        if wishes().stopped or same:
+            return known[1]
+    if known:
+        known[1].cancel()
+    _check_in()
+    sweep = runs.sweep(jobs, session=_session(), urgent=urgent)
+    st.session_state["_sweep"] = (planned, sweep)
+    return sweep
+
+
+def _check_in() -> None:
+    """Say that this session's jobs are still wanted.
+
+    Raises:
+        NotYet: if the visitor wants something else already: that, then, is what the cores are for.
+    """
+    context = get_script_run_ctx(suppress_warning=True)
+    if context:
+        runs.pool().lease(context.session_id, LEASE_S)
+    requests = context.script_requests if context else None
+    # Streamlit itself would go on: a fragment that is asked to run once more runs to its end first.
+    if requests and requests._state != ScriptRequestType.CONTINUE:
+        raise NotYet
+
+
+def _wait(sweep: Sweep | None, seconds: float) -> None:
+    """Until something is finished, or for so long."""
+    if sweep is None:
+        time.sleep(seconds)
+        return
+    try:
+        sweep.wait(seconds)
+    except CancelledError:  # dropped while the browser was silent for long
+        sweep.cancel()
+
+
+def _busy() -> str:
+    before = runs.pool().place(_session()) - 1
+    ahead = f"{before} visitor{'s' * (before > 1)} before you" if before > 0 else "your picture comes next"
+    return f"The server is busy: {ahead}. The page goes on by itself."
 
 
 def filmed(wanted: Sequence[Run]) -> dict[Run, History]:
-    """Those runs, recorded: waits for them."""
-    return runs.sweep(wanted, session=_session()).wait_all()
+    """Those runs, recorded: waits for them. Raises as `follow`, but not for the time it takes."""
+    sweep = runs.sweep(wanted, session=_session(), urgent=True)
+    while not sweep.done:
+        _check_in()
+        _wait(sweep, STEP_S)
+    return sweep.results
+
+
+def as_far_as_crowded(chosen: Settings) -> Settings:
+    """The settings, with fewer repetitions while many visitors' work waits: each then has a picture soon, and nobody a wide spread."""
+    now, state = wishes(), runs.pool().state()
+    many = state.sessions > 2 * state.workers
+    now.fewer = many and state.backlog > (CALM_S if now.fewer else CROWDED_S)
+    return replace(chosen, seeds=min(chosen.seeds, FEWER)) if now.fewer else chosen
 
 
 def _session() -> str:

@@ -11,8 +11,12 @@ import streamlit as st
 from wdviz.experiments.overfitting import SUGGESTED
 from wdviz.pool import PoolFull
 from wdviz.settings import Checked, Settings
-from wdviz.ui import controls, live, prose, stage
-from wdviz.ui.stage import Ask, Scene
+from wdviz.ui import controls, faults, live, prose, stage
+from wdviz.ui.stage import Ask, Hold, Scene
+
+IN_LINE_S = 2.0  # after which a browser asks again whether there is room
+LATER_S = 5.0  # and whether the repetitions that were left out can be afforded
+CROWDED = "Many people are training now, so this shows {} of {} seeds. The others follow by themselves."
 
 
 def show(
@@ -29,7 +33,7 @@ def show(
         name: as in `wdviz.ui.contents`, and of its text in assets/text.
         title: the question that it answers.
         compose: (settings, plan) -> the scene, as far as it is known now; called again whenever the browser asks for a change or for
-            more. A ValueError or PoolFull that it raises is said in place of a new picture.
+            more. An error that it raises is said in place of a new picture.
         table: of the page's own controls, whose values are the plan.
         beneath: draws what belongs to the settings and stands under the stage.
     """
@@ -45,21 +49,24 @@ def show(
         now = live.wishes()
         if not now.moving:
             controls.to_address(chosen)
+        affordable = live.as_far_as_crowded(chosen)
+        crowded = (CROWDED.format(affordable.seeds, chosen.seeds),) if affordable != chosen else ()
         try:
-            scene = compose(chosen, plan)
-        except (ValueError, PoolFull) as error:
-            stage.show(f"Nothing was trained: {error}.", key="stage", on_ask=on_ask)
+            scene = compose(affordable, plan)
+            everything = replace(
+                scene,
+                more=(scene.more or bool(crowded)) and not now.moving,
+                again=0 if scene.more else LATER_S,
+                only=now.picked if now.moving or scene.more else None,
+                notes=(*live.notes_for(chosen), *notes, *more_notes, *scene.notes, *crowded),
+                notice=("The page as it opens", *(words for words, _ in notice)),
+                shown=controls.all_shown(),
+                embedded=embedded,
+            )
+            stage.show(everything, key="stage", on_ask=on_ask)  # this draws the figures
+        except Exception as error:
+            stage.show(_instead(error), key="stage", on_ask=on_ask)
             return
-        everything = replace(
-            scene,
-            more=scene.more and not now.moving,
-            only=now.picked if now.moving or scene.more else None,
-            notes=(*live.notes_for(chosen), *notes, *more_notes, *scene.notes),
-            notice=("The page as it opens", *(words for words, _ in notice)),
-            shown=controls.all_shown(),
-            embedded=embedded,
-        )
-        stage.show(everything, key="stage", on_ask=on_ask)
         if beneath and not embedded and not controls.shown("present"):
             beneath(chosen)
 
@@ -69,3 +76,14 @@ def show(
     if not embedded:
         controls.sidebar(SUGGESTED, table)
         prose.sections(name, controls.put)
+
+
+def _instead(error: Exception) -> Hold:
+    """What the stage says where there is no new picture."""
+    if isinstance(error, live.NotYet):
+        return Hold(status=str(error), again=0 if str(error) else None)
+    if isinstance(error, PoolFull):
+        return Hold(status=f"The server is full. Your place in the line is {error.place}; the page goes on by itself.", again=IN_LINE_S)
+    if isinstance(error, ValueError):
+        return Hold(trouble=f"Nothing was trained: {error}.")
+    return Hold(trouble=faults.sentence(error, "a page"))

@@ -13,20 +13,24 @@ x = 3 sets the setting `name` to the fourth of the texts `values`, and those in 
 from __future__ import annotations
 
 import json
+import threading
+from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from typing import Any, Literal
 
 import numpy as np
-import plotly.graph_objects as go
 import streamlit as st
 from streamlit.components.v2 import component
 
+from wdviz.figures.draft import Draft
 from wdviz.ui import files
 from wdviz.ui.wire import Merged, Part, Wire, is_array
 
+MOST_PICTURES, MOST_PICTURE_BYTES = 1000, 32 * 2**20  # kept of all sessions
 MOST_TEXTS = 50  # of one ask that are looked at
-_DROPPED = {"template", "transition"}  # the stage has its own theme; with a transition, plotly.js would take half a second to redraw
+_DROPPED = {"title", "transition"}  # the card has a title; with a transition, plotly.js would take half a second to redraw
 
 
 @dataclass(frozen=True)
@@ -34,7 +38,7 @@ class View:
     """One picture of a panel: made when it is sent, with a sentence that says, with live numbers, what it shows."""
 
     label: str
-    draw: Callable[[], go.Figure]
+    draw: Callable[[], Draft]
     say: Callable[[], str]
 
 
@@ -138,6 +142,7 @@ class Scene:
     answer: str = ""  # the page's answer; **so** is bold
     status: str = ""  # what is still being computed
     more: bool = False  # whether the browser should ask for more once it has painted this
+    again: float = 0.0  # after so many seconds
     progress: Progress | None = None  # of a sweep that can be stopped
     offers: tuple[Offer, ...] = ()
     sliders: tuple[Slider, ...] = ()
@@ -152,6 +157,15 @@ class Scene:
     embedded: bool = False
     reel: Reel | None = None
     only: Mapping[str, str] | None = None  # panel -> the one view worth making now, the first where none is named; None: all of them
+
+
+@dataclass(frozen=True)
+class Hold:
+    """No new picture; the last one stays. The browser asks again after `again` seconds, or, where that is None, does not."""
+
+    trouble: str = ""  # what went wrong
+    status: str = ""  # what is waited for
+    again: float | None = None
 
 
 @dataclass(frozen=True)
@@ -208,24 +222,51 @@ def _whole(value: Any) -> int:
 # --- payload ----------------------------------------------------------------------------------------------------------------------
 
 
-def _plain(part: Any) -> dict[str, Any]:
-    return {name: value for name, value in part.to_plotly_json().items() if name not in _DROPPED}
+def _trace(trace: Mapping[str, Any]) -> Merged:
+    arrays = {name: value for name, value in trace.items() if is_array(value)}
+    return Merged(Part({name: value for name, value in trace.items() if name not in arrays}), arrays)
 
 
-def _trace(trace: Any) -> Merged:
-    # `Figure.to_plotly_json` turns arrays into base64 text; the same method of a trace or a layout leaves them alone.
-    plain = _plain(trace)
-    arrays = {name: value for name, value in plain.items() if is_array(value)}
-    return Merged(Part({name: value for name, value in plain.items() if name not in arrays}), arrays)
+class _Pictures:
+    """The last pictures that were taken apart, for all sessions: much of what a change asks for was there before, or others see it too.
+
+    Known are those that are drawn by a function of hashable arguments; equal arguments give equal pictures.
+    """
+
+    def __init__(self, most: int = MOST_PICTURES, most_bytes: int = MOST_PICTURE_BYTES) -> None:
+        self._limits, self._bytes, self._guard = (most, most_bytes), 0, threading.Lock()
+        self._kept: OrderedDict[Any, tuple[dict[str, Any], int]] = OrderedDict()
+
+    def get(self, draw: Callable[[], Draft]) -> dict[str, Any]:
+        """Its figure and its map."""
+        if not isinstance(draw, partial):
+            return _picture(draw())[0]
+        key = (draw.func, draw.args, tuple(draw.keywords.items()))
+        try:
+            with self._guard:
+                if key in self._kept:
+                    self._kept.move_to_end(key)
+                    return self._kept[key][0]
+        except TypeError:  # an argument that cannot be hashed
+            return _picture(draw())[0]
+        found = _picture(draw())
+        with self._guard:
+            self._bytes += found[1] - self._kept.pop(key, ({}, 0))[1]
+            self._kept[key] = found
+            while len(self._kept) > self._limits[0] or self._bytes > self._limits[1]:
+                self._bytes -= self._kept.popitem(last=False)[1][1]
+        return found[0]
 
 
 def _view(view: View) -> Part:
-    drawn = view.draw()
-    traces: Any = drawn.data
-    layout: Any = drawn.layout
-    plain = {name: value for name, value in _plain(layout).items() if name != "title"}  # the card has one
+    return Part({"label": view.label, "summary": view.say(), **_pictures.get(view.draw)})
+
+
+def _picture(drawn: Draft) -> tuple[dict[str, Any], int]:
+    """The figure and the map as they are sent, and the bytes of their arrays and of about as much beside them."""
+    plain = {name: value for name, value in drawn.layout.items() if name not in _DROPPED}
     notes = plain.pop("annotations", ())
-    sent = [(_trace(trace), trace) for trace in traces]
+    sent = [(_trace(trace), trace) for trace in drawn.data]
     figure = {
         "data": [merged for merged, trace in sent if not _is_map(trace)],
         "layout": Part(plain),
@@ -233,7 +274,11 @@ def _view(view: View) -> Part:
     }
     # The decision map apart: what plotly.js draws around it often stays the same, and is then not drawn again.
     maps = [merged for merged, trace in sent if _is_map(trace)]
-    return Part({"label": view.label, "summary": view.say(), "figure": Part(figure), "map": maps[0] if maps else None})
+    size = 4096 + sum(array.nbytes for merged, _ in sent for array in merged.arrays.values())
+    return {"figure": Part(figure), "map": maps[0] if maps else None}, size
+
+
+_pictures = _Pictures()
 
 
 def _note(note: dict[str, Any]) -> Merged:
@@ -242,8 +287,8 @@ def _note(note: dict[str, Any]) -> Merged:
     return Merged(Part(fixed), values={"y": round(note["y"], 4)} if "y" in note else {})
 
 
-def _is_map(trace: Any) -> bool:
-    return trace.type == "heatmap" and (trace.meta or {}).get("kind") == "decision"
+def _is_map(trace: Mapping[str, Any]) -> bool:
+    return trace["type"] == "heatmap" and (trace.get("meta") or {}).get("kind") == "decision"
 
 
 def _panel(panel: Panel, only: Mapping[str, str] | None) -> dict[str, Any]:
@@ -296,6 +341,7 @@ def _body(scene: Scene, asked: int) -> dict[str, Any]:
         "answer": scene.answer,
         "status": scene.status,
         "more": scene.more,
+        "again": scene.again,
         "progress": asdict(scene.progress) if scene.progress else None,
         "offers": [_offer(offer) for offer in scene.offers],
         "panels": [_panel(panel, scene.only) for panel in scene.panels],
@@ -325,9 +371,9 @@ def encode(scene: Scene, wire: Wire | None = None, asked: int = 0) -> bytes:
     return (wire or Wire()).encode(_body(scene, asked))
 
 
-def encode_trouble(text: str, wire: Wire, asked: int) -> bytes:
-    """A message in place of a new picture; the last picture stays."""
-    return wire.encode({"ask": asked, "trouble": text})
+def encode_hold(hold: Hold, wire: Wire, asked: int) -> bytes:
+    """A message in place of a new picture."""
+    return wire.encode({"ask": asked, "hold": asdict(hold)})
 
 
 # --- component --------------------------------------------------------------------------------------------------------------------
@@ -346,8 +392,8 @@ def _loader() -> str:
 _mount = component("wd_stage", html='<div class="wd-host"></div>', js=_loader(), isolate_styles=False)
 
 
-def show(scene: Scene | str, *, key: str, on_ask: Callable[[Ask], None]) -> None:
-    """Shows the scene, or, where a stage with this key is on the page, changes it in place. A text instead says what went wrong.
+def show(scene: Scene | Hold, *, key: str, on_ask: Callable[[Ask], None]) -> None:
+    """Shows the scene, or, where a stage with this key is on the page, changes it in place.
 
     `on_ask` is called with each wish of the visitor before the fragment runs again.
     """
@@ -356,7 +402,7 @@ def show(scene: Scene | str, *, key: str, on_ask: Callable[[Ask], None]) -> None
     def asked() -> None:
         on_ask(seat.take(st.session_state[key].get("ask")))
 
-    data = encode_trouble(scene, seat.wire, seat.asked) if isinstance(scene, str) else encode(scene, seat.wire, seat.asked)
+    data = encode_hold(scene, seat.wire, seat.asked) if isinstance(scene, Hold) else encode(scene, seat.wire, seat.asked)
     _mount(key=key, data=data, on_ask_change=asked)
 
 

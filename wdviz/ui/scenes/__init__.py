@@ -9,10 +9,11 @@ How a page is put together (pages/tuning.py is the pattern):
   notice and the view options, and leaves out views that are not on the screen while there is more to come.
 - `controls.shown(name)` is a view option; `controls.opened(what)` whether the test set may be looked at.
 - A scene of a long sweep has `progress=following.progress`, `more=following.more`, no `status`; `film` and `points` stay empty
-  without playback and without points to edit; `result=live.name_of(...)` must change with every new result, since the browser asks for
-  more only after it has painted something new.
+  without playback and without points to edit; `result=live.name_of(...)` must change with every new result: a
+  test, and the browser, tell by it what is painted.
 - `common.slider` works for every number of every table; `Offer` is a button that puts settings; a figure whose layout has `meta.put`
   can be clicked (see `wdviz.ui.stage`). A heat map without `meta.kind == "decision"` is drawn by plotly.js; its z is 2-D float32.
-- ValueError and PoolFull become a text in place of the scene; the last picture stays.
+- An error becomes a text in place of the scene: ValueError as it says itself, a full or busy server with the place in the line, and any
+  other one as an id under which the log has it. The last picture stays.
 - `wdviz.ui.contents` names the page (PAGES: add a line); its file has "_" for "-".
 """

@@ -150,7 +150,7 @@ def _curves(found: Architectures) -> Panel:
 
     def view(what: str) -> View:
         curves = [figures.Curve(ladder.family, _table(ladder, what)["test"], ladder.picks) for ladder in found.ladders]
-        drawn = partial(figures.against_decay, curves, decays, what, unit=unit(task), yours=yours)
+        drawn = partial(figures.against_decay.draft, curves, decays, what, unit=unit(task), yours=yours)
         return View(what, drawn, partial(_say_curves, found, what))
 
     count = max((ladder.seeds for ladder in found.ladders), default=0)
@@ -192,9 +192,9 @@ def _picks(found: Architectures) -> Panel:
         def say() -> str:
             return f"Against no decay, test {what}: " + "; ".join(f"{f} {_gain(s, what)}" for f, s in spreads.items()) + "."
 
-        return View(f"gain in {what}", partial(figures.gains, spreads, what), say)
+        return View(f"gain in {what}", partial(figures.gains.draft, spreads, what), say)
 
-    views = (View("best decay", partial(figures.best, picks, decays, yours=yours), say_picks), gain("loss"), gain(score))
+    views = (View("best decay", partial(figures.best.draft, picks, decays, yours=yours), say_picks), gain("loss"), gain(score))
     note = "a dot each; bar: median; test data choose nothing"
     return Panel("picks", "What each seed picks, and gains", views, span=5, note=note, height=400)
 

@@ -66,7 +66,7 @@ def _interactions(found: Combinations) -> Panel:
     views = tuple(
         View(
             f"test {scale.name}",
-            partial(interactions.interactions, found.pairs[judge], found.factors, scale),
+            partial(interactions.interactions.draft, found.pairs[judge], found.factors, scale),
             partial(combined.say_pairs, found, judge, scale),
         )
         for judge, scale in scales(found).items()
@@ -89,7 +89,7 @@ def _effects(found: Combinations) -> Panel:
     views = tuple(
         View(
             f"test {scale.name}",
-            partial(effects.effects, found.effects[judge], labels, scale),
+            partial(effects.effects.draft, found.effects[judge], labels, scale),
             partial(combined.say_effects, found, judge, scale),
         )
         for judge, scale in scales(found).items()
@@ -106,8 +106,8 @@ def _together(found: Combinations) -> Panel:
     def view(names: tuple[str, str]) -> View:
         pair, label = finished.get(names), " + ".join(names)
         if pair is None:
-            return View(label, partial(together.waiting, names, scale), lambda: "Not all of the runs that this takes are finished.")
-        draw = partial(together.together, pair, scale, unit=named)
+            return View(label, partial(together.waiting.draft, names, scale), lambda: "Not all of the runs that this takes are finished.")
+        draw = partial(together.together.draft, pair, scale, unit=named)
         return View(label, draw, partial(combined.say_pair, pair, scale, averaged=found.plan.others == "averaged"))
 
     views = tuple(map(view, pairwise(found.factors, 2)))
@@ -130,7 +130,7 @@ def _strengths(found: Combinations) -> Panel:
         View(
             name,
             partial(
-                strengths,
+                strengths.draft,
                 at.cells(pictures[name][0]),
                 at.counts,
                 asked.decays,
@@ -158,7 +158,7 @@ def _ranking(found: Combinations) -> Panel:
         View(
             f"test {scale.name}",
             partial(
-                figures.ranking,
+                figures.ranking.draft,
                 found.ranking[judge],
                 found.factors,
                 scale,

@@ -52,12 +52,12 @@ def score_form(task: Task) -> Callable[[float], str]:
 def histograms(arms: tuple[Arm, Arm]) -> tuple[View, ...]:
     """The weights of each layer, one view each."""
     layers = arms[0].histories[0].layers
-    return tuple(View(spoken_layer(name), partial(weights.histogram, arms, name), partial(_weights, arms, name)) for name in layers)
+    return tuple(View(spoken_layer(name), partial(weights.histogram.draft, arms, name), partial(_weights, arms, name)) for name in layers)
 
 
 def losses(arms: tuple[Arm, Arm], task: Task, switch: curves.Switch | None = None) -> View:
     """Training and test loss of both arms over training."""
-    return View("loss", partial(curves.losses, arms, unit=unit(task), switch=switch), partial(_losses, arms))
+    return View("loss", partial(curves.losses.draft, arms, unit=unit(task), switch=switch), partial(_losses, arms))
 
 
 def _losses(arms: tuple[Arm, Arm]) -> str:

@@ -39,8 +39,8 @@ def growth_panel(found: Architectures) -> Panel:
         return f"At the end the norm of {layers[i]} is {a} without and {b} with decay."
 
     views = (
-        View("all components", partial(figures.growth, pair, layers, share), say),
-        *(View(name, partial(curves.norms, arms, i, pure_shrink=False), partial(say_layer, i)) for i, name in enumerate(layers)),
+        View("all components", partial(figures.growth.draft, pair, layers, share), say),
+        *(View(name, partial(curves.norms.draft, arms, i, pure_shrink=False), partial(say_layer, i)) for i, name in enumerate(layers)),
     )
     return Panel("sizes", f"Size of each component, {found.inside}", views, span=6, note=_moment(found), height=360)
 
@@ -112,13 +112,13 @@ def _recurrent(found: Architectures) -> tuple[View, ...]:
         return what if many == 1 else f"{what}, layer {layer + 1}"
 
     def spread(layer: int) -> View:
-        return View(named("eigenvalues", layer), partial(figures.eigenvalues, pair, layer, share), partial(say_radius, layer))
+        return View(named("eigenvalues", layer), partial(figures.eigenvalues.draft, pair, layer, share), partial(say_radius, layer))
 
     def over_time(layer: int) -> View:
-        return View(named("spectral radius", layer), partial(figures.radius, pair, layer, share), partial(say_radius, layer))
+        return View(named("spectral radius", layer), partial(figures.radius.draft, pair, layer, share), partial(say_radius, layer))
 
     layers = range(many)
-    return (*map(spread, layers), View("memory", partial(figures.memory, pair, share), say_memory), *map(over_time, layers))
+    return (*map(spread, layers), View("memory", partial(figures.memory.draft, pair, share), say_memory), *map(over_time, layers))
 
 
 def _attention(found: Architectures) -> tuple[View, ...]:
@@ -135,10 +135,10 @@ def _attention(found: Architectures) -> tuple[View, ...]:
 
     views = []
     for block in range(many):
-        views.append(View(named("mean map", block), partial(mosaics.attention_maps, pair, block, share), partial(say, block)))
-        single = partial(mosaics.attention_maps, pair, block, share, example)
+        views.append(View(named("mean map", block), partial(mosaics.attention_maps.draft, pair, block, share), partial(say, block)))
+        single = partial(mosaics.attention_maps.draft, pair, block, share, example)
         views.append(View(named("one input", block), single, partial(say, block)))
-        views.append(View(named("entropy", block), partial(figures.entropy, pair, block, share), partial(say, block)))
+        views.append(View(named("entropy", block), partial(figures.entropy.draft, pair, block, share), partial(say, block)))
     return tuple(views)
 
 
@@ -162,6 +162,6 @@ def _filters(found: Architectures) -> tuple[View, ...]:
         )
 
     return (
-        View("as pictures", partial(mosaics.tiles, pair, "layer1", spatial, share, what), say),
-        View("their norms", partial(figures.unit_norms, pair, "layer1", share), say_norms),
+        View("as pictures", partial(mosaics.tiles.draft, pair, "layer1", spatial, share, what), say),
+        View("their norms", partial(figures.unit_norms.draft, pair, "layer1", share), say_norms),
     )

@@ -97,7 +97,7 @@ def _map(found: Maps, shown: Map) -> Panel:
     views = tuple(
         View(
             f"{split} loss" if split != "train" else "training loss",
-            partial(map_figures.landscape, shown, split, cap=cap, unit=unit(task), at=at),
+            partial(map_figures.landscape.draft, shown, split, cap=cap, unit=unit(task), at=at),
             partial(_say_map, shown, split),
         )
         for split in ("validation", "train", "test")

@@ -103,13 +103,13 @@ def _panels(comparison: Comparison, *, test_points: bool) -> tuple[Panel, ...]:
     switch = (chosen.switch_at, f"decay {chosen.decay_after:g}") if switches(chosen) else None
     loss_views = (
         losses(arms, task, switch),
-        View(score, partial(curves.scores, arms, name=score, switch=switch), partial(_scores, comparison, score)),
-        View("data loss and penalty", partial(curves.minimised, arms[1], unit=unit, switch=switch), partial(_minimised, comparison)),
-        View("each step", partial(curves.step_losses, arms, unit=unit, switch=switch), partial(_steps, comparison)),
+        View(score, partial(curves.scores.draft, arms, name=score, switch=switch), partial(_scores, comparison, score)),
+        View("data loss and penalty", partial(curves.minimised.draft, arms[1], unit=unit, switch=switch), partial(_minimised, comparison)),
+        View("each step", partial(curves.step_losses.draft, arms, unit=unit, switch=switch), partial(_steps, comparison)),
     )
     decaying = networks.decaying(chosen) if alone else frozenset[str]()
     norms = tuple(
-        View(spoken_layer(name), partial(curves.norms, arms, i, pure_shrink=name in decaying, switch=switch), partial(_norm, arms, i))
+        View(spoken_layer(name), partial(curves.norms.draft, arms, i, pure_shrink=name in decaying, switch=switch), partial(_norm, arms, i))
         for i, name in enumerate(layers)
     )
     return (
@@ -158,7 +158,7 @@ def _arm(comparison: Comparison, arm: Arm, test_points: bool) -> Panel:
     if comparison.settings.edits and count > 1:
         over += " All seeds train on these edited points."
     summary = f"{said.words[0].upper()}{said.words[1:]}, since the {said.rule}. {over}"
-    draw = partial(decision.decision, arm, comparison.split, comparison.plane, test_points=test_points)
+    draw = partial(decision.decision.draft, arm, comparison.split, comparison.plane, test_points=test_points)
     tone = "without" if arm.name == "without" else "with"
     return Panel(
         tone, named, (View("answers", draw, lambda: summary),), span=6, tone=tone, tag=said.words.split(":")[0], stats=stats, height=360

@@ -23,12 +23,12 @@ def parts_panel(found: Architectures) -> Panel:
     measured = found.parts
     if measured is None:
         waits = "Each part is measured at your decay, which is 0: move it." if base.decay == 0 else "To come: one part after the other."
-        return Panel("parts", title, (View("loss", partial(figures.waiting, waits), lambda: waits),), span=6, height=400)
+        return Panel("parts", title, (View("loss", partial(figures.waiting.draft, waits), lambda: waits),), span=6, height=400)
     score = score_name(task)
     views = tuple(
         View(
             what,
-            partial(figures.parts, measured.names, partial(measured.change, score=what != "loss"), what, unit=said, put="decaying"),
+            partial(figures.parts.draft, measured.names, partial(measured.change, score=what != "loss"), what, unit=said, put="decaying"),
             partial(_say_parts, found),
         )
         for what, said in (("loss", unit(task)), (score, ""))

@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from functools import partial
 
 import numpy as np
-import plotly.graph_objects as go
 
 from wdviz import datasets
 from wdviz.experiments import widths
 from wdviz.experiments.searching import Searches
 from wdviz.experiments.widths import Widths
 from wdviz.figures import searching, tuning
+from wdviz.figures.draft import Draft
 from wdviz.figures.searching import Bar
 from wdviz.settings import Settings
 from wdviz.ui.scenes.common import unit
@@ -32,7 +32,7 @@ def searches_panel(searched: Searches | None, settings: Settings) -> Panel:
     views = tuple(
         View(
             f"{split} loss",
-            partial(searching.searches, above, searched.used, searched.budgets, unit=of, split=split),
+            partial(searching.searches.draft, above, searched.used, searched.budgets, unit=of, split=split),
             partial(_say_searches, searched, split),
         )
         for split, above in tables.items()
@@ -62,10 +62,10 @@ def widths_panel(ranges: Mapping[str, Widths], settings: Settings) -> Panel:
     return Panel("widths", title, views, span=4, height=330, note=f"numbers: factors of ten, {seeds(widths.SEEDS)}")
 
 
-def _draw_widths(found: Widths, settings: Settings) -> go.Figure:
+def _draw_widths(found: Widths, settings: Settings) -> Draft:
     bars = [Bar(r.low, r.high, r.open_low, r.open_high, r.best) if r else None for r in found.ranges]
     titles = {"n_train": "training points", "flip": "flipped labels", "noise": "noise of the values"}
-    return searching.widths(
+    return searching.widths.draft(
         found.values,
         bars,
         all_values=widths.axes(settings)[found.against],
@@ -88,4 +88,4 @@ def _say_widths(found: Widths, name: str) -> str:
 
 def _waiting(label: str) -> View:
     words = "Comes after the cross-validation."
-    return View(label, partial(tuning.sealed, (), words), lambda: words)
+    return View(label, partial(tuning.sealed.draft, (), words), lambda: words)

@@ -111,12 +111,12 @@ def _arm(found: Sensitivity, arm: Probes, span: int) -> Panel:
     over = f" Numbers: median and range of {seeds(len(arm.probed))}; the picture shows the first." if many else " One seed so far."
     if found.flipped:
         flipped = found.flipped[tone == "with"]
-        draw = partial(reaction.images, flipped, arm.name, found.split.classes)
+        draw = partial(reaction.images.draft, flipped, arm.name, found.split.classes)
         view = View("smallest change", draw, lambda: _say_image(found, tone == "with") + over)
     elif found.split.inputs == 1:
-        view = View("slope", partial(reaction.slope, arm, found.without.probed[0], found.plane), lambda: _say_map(arm) + over)
+        view = View("slope", partial(reaction.slope.draft, arm, found.without.probed[0], found.plane), lambda: _say_map(arm) + over)
     else:
-        draw = partial(reaction.plane_map, arm, found.without.probed[0], found.split, found.plane)
+        draw = partial(reaction.plane_map.draft, arm, found.without.probed[0], found.split, found.plane)
         view = View("reaction", draw, lambda: _say_map(arm) + over)
     return Panel(tone, named, (view,), span=span, tone=tone, stats=stats, height=360)
 
@@ -148,7 +148,7 @@ def _probabilities(found: Sensitivity) -> Panel:
         a, b = (percent(float(f.probabilities[f.label])) for f in pair)
         return f"The true class, {classes[pair[0].label]}, gets {a} without and {b} with decay (first seed)."
 
-    view = View("probabilities", partial(reaction.probabilities, pair, classes), say)
+    view = View("probabilities", partial(reaction.probabilities.draft, pair, classes), say)
     return Panel("probabilities", "What they make of the noisy image", (view,), span=4, height=360)
 
 
@@ -158,7 +158,7 @@ def _noise(found: Sensitivity, span: int) -> Panel:
     views = tuple(
         View(
             name,
-            partial(figures.under_noise, found.arms, found.ladder, name, classes=classes, spoken=NOISE, unit=unit(task)),
+            partial(figures.under_noise.draft, found.arms, found.ladder, name, classes=classes, spoken=NOISE, unit=unit(task)),
             partial(_say_noise, found, name),
         )
         for name in names
@@ -177,7 +177,7 @@ def _say_noise(found: Sensitivity, what: str) -> str:
 
 
 def _against_decay(found: Sensitivity, span: int) -> Panel:
-    draw = partial(figures.against_decay, found.arms, found.ladder, LADDERS[found.settings.decay_kind])
+    draw = partial(figures.against_decay.draft, found.arms, found.ladder, LADDERS[found.settings.decay_kind])
 
     def say() -> str:
         sizes = [(number(arm.spread(lambda p: p.reaction).median), number(arm.spread(lambda p: p.product).median)) for arm in found.arms]
@@ -196,7 +196,7 @@ def _distance(found: Sensitivity, span: int) -> Panel:
         left = f" Not flipped by any of up to {reach:g}: {never[0]} and {never[1]}." if set(never) != {"0 %"} else ""
         return f"Half of the answers flip with a change of {halves[0]} without and {halves[1]} with decay.{left}"
 
-    view = View("distance", partial(figures.flipping_distance, found.arms), say)
+    view = View("distance", partial(figures.flipping_distance.draft, found.arms), say)
     return Panel("distance", "How small a change flips it", (view,), span=span, note="on test inputs", height=290)
 
 
@@ -212,10 +212,10 @@ def _far(arm: Probes, reach: float) -> tuple[str, str]:
 def _calibration(found: Sensitivity, span: int) -> Panel:
     rungs = LADDERS[found.settings.decay_kind]
     views = (
-        View("reliability", partial(figures.reliability, found.arms), partial(_say_calibration, found)),
+        View("reliability", partial(figures.reliability.draft, found.arms), partial(_say_calibration, found)),
         View(
             "error against decay",
-            partial(figures.miscalibration, found.arms, found.ladder, rungs),
+            partial(figures.miscalibration.draft, found.arms, found.ladder, rungs),
             partial(_say_calibration, found),
         ),
     )
@@ -237,7 +237,7 @@ def _say_calibration(found: Sensitivity) -> str:
 def _rescaling(found: Sensitivity, span: int) -> Panel:
     score = score_name(found.split.task)
     views = tuple(
-        View(label, partial(figures.rescaling, found.normalised, found.plain, what), partial(_say_rescaling, found))
+        View(label, partial(figures.rescaling.draft, found.normalised, found.plain, what), partial(_say_rescaling, found))
         for label, what in (("change of the answers", "change" if found.split.classes else "moved"), (score, score))
     )
     note = f"no decay, median of {seeds(len(found.plain))}" if len(found.plain) > 1 else "no decay, 1 seed" if found.plain else "to come"

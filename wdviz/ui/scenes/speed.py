@@ -47,7 +47,7 @@ def _named(below: Speed) -> dict[str, Series]:
 def _draw_reaching(below: Speed, split: str):
     named = _named(below)
     spoken = "training" if split == "train" else split
-    return figures.reaching(
+    return figures.reaching.draft(
         below.yours.decays,
         {name: series.reach(split, below.plan.reach) for name, series in named.items()},
         [series.settings.steps for series in named.values()],
@@ -96,7 +96,7 @@ def _equilibrium(below: Speed) -> Panel:
 
 def _draw_balance(found: Equilibrium, what: str):
     holds = not found.unmet
-    return figures.balance(
+    return figures.balance.draft(
         found.arms,
         what,
         learning_rate=found.settings.learning_rate,
@@ -131,9 +131,9 @@ def _schedules(below: Speed) -> Panel:
     task = datasets.REGISTRY[below.settings.dataset].task
     say = partial(_say_schedules, below.schedules)
     views = (
-        View("learning rate", partial(figures.schedules, below.schedules, "learning rate"), say),
-        View("decay alone", partial(figures.schedules, below.schedules, "decay alone"), partial(_say_alone, below)),
-        View("validation loss", partial(figures.ends, below.schedules, unit=unit(task)), say),
+        View("learning rate", partial(figures.schedules.draft, below.schedules, "learning rate"), say),
+        View("decay alone", partial(figures.schedules.draft, below.schedules, "decay alone"), partial(_say_alone, below)),
+        View("validation loss", partial(figures.ends.draft, below.schedules, unit=unit(task)), say),
     )
     stats = tuple(Stat(s.name, number(spread.median), between(spread)) for s in below.schedules if (spread := _end(s.arm)))
     note = f"numbers: validation loss at the end, {seeds(len(below.schedules[0].arm.histories))}; {where(below.settings)}"

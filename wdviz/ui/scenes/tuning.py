@@ -118,7 +118,7 @@ def _curve(tuned: Tuning, settings: Settings) -> Panel:
     )
     marks = {way: at for way in ("best", "simplest") if (at := getattr(curve, way)) is not None}
     drawn = partial(
-        validation.cross_validated,
+        validation.cross_validated.draft,
         right=curve.right,
         guess=tuning.place(tuned.decays, settings.decay),
         decay=settings.decay,
@@ -164,7 +164,7 @@ def _say_accuracy(tuned: Tuning) -> str:
 def _choices(tuned: Tuning, settings: Settings) -> Panel:
     ways = [way for way in STATS if way != "most_accurate" or tuned.spread(way)]
     chosen = {way: [at for curve in tuned.curves if (at := getattr(curve, way)) is not None] for way in ways}
-    draw = partial(figures.choices, tuned.decays, chosen, guess=tuning.place(tuned.decays, settings.decay))
+    draw = partial(figures.choices.draft, tuned.decays, chosen, guess=tuning.place(tuned.decays, settings.decay))
 
     def say() -> str:
         spreads = [(SPOKEN[way], spread) for way in ways if (spread := tuned.spread(way))]
@@ -187,7 +187,7 @@ def _price(tuned: Tuning, priced: Price | None, tested: bool) -> Panel:
             if tested
             else f"{waiting}<br>Choose first, then open it once:<br>what one looks at while choosing<br>tests nothing any more."
         )
-        view = View("sealed", partial(figures.sealed, ways, words), lambda: words.replace("<br>", " "))
+        view = View("sealed", partial(figures.sealed.draft, ways, words), lambda: words.replace("<br>", " "))
         offer = (
             None if tested else Offer("Open the test set", {"tested": "1"}, title="Train each candidate on all training points and test it")
         )
@@ -196,8 +196,8 @@ def _price(tuned: Tuning, priced: Price | None, tested: bool) -> Panel:
     score = score_name(task)
     losses, scores = ({way: getattr(priced, what)(way) for way in ways} for what in ("loss", "score"))
     views = (
-        View("loss", partial(figures.price, losses, decays, Scale("loss", unit(task))), partial(_say_price, priced)),
-        View(score, partial(figures.price, scores, decays, Scale(score)), partial(_say_scores, priced, score, score_form(task))),
+        View("loss", partial(figures.price.draft, losses, decays, Scale("loss", unit(task))), partial(_say_price, priced)),
+        View(score, partial(figures.price.draft, scores, decays, Scale(score)), partial(_say_scores, priced, score, score_form(task))),
     )
     offer = Offer("Seal it again", {"tested": "0"}, title="Hide the test results")
     note = f"{seeds(len(priced.losses))}, joined by thin lines; bar: median"
