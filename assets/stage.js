@@ -14,6 +14,7 @@ import { Wire } from "./wire.js";
 
 const stages = new WeakMap(); // host element -> stage
 const PATIENCE_MS = 10_000; // after which an answer is given up
+const OVERTAKEN_S = 0.3; // after which a stage asks again that was told to wait for another wish, and has none
 
 /** Called by Streamlit on each change of data or theme. */
 export default function receive(component, urls) {
@@ -147,14 +148,16 @@ class Stage {
     if (status || !this.body) setText(this.status, status);
     if (trouble && this.body) this.player.giveUp();
     if (trouble || status) await this.appear(); // a stage that is not on the page asks for nothing
-    if (again !== null) this.later(again);
+    // Held for a newer wish that is not this stage's: whatever else made the page run again may have left the stage out.
+    const overtaken = !trouble && !status && !this.waiting && !this.wish;
+    if (again !== null || overtaken) this.later(again ?? OVERTAKEN_S);
     this.send();
   }
 
   /** Asks for more in so many seconds, give or take a quarter, so that not all browsers ask at once. */
   later(seconds) {
     clearTimeout(this.pause);
-    const ask = () => this.wish || this.waiting || !this.root.isConnected || this.ask({ more: true });
+    const ask = () => this.wish || this.waiting || !this.host.isConnected || this.ask({ more: true });
     if (seconds) this.pause = setTimeout(ask, seconds * (750 + 500 * Math.random()));
     else ask();
   }
