@@ -42,6 +42,7 @@ def state(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, Any]]:
     monkeypatch.setattr(live.st, "rerun", rerun)
     monkeypatch.setattr(live, "PATIENT_S", PATIENCE)
     yield session
+    live.drawn()
     if "_sweep" in session:
         session["_sweep"][1].cancel()
 
@@ -274,6 +275,17 @@ def test_a_film_is_recorded_for_the_runs_that_are_wanted(state: dict[str, Any]):
     filmed = live.filmed(pair)
     assert set(filmed) == set(pair)
     assert all(history.film_grid is not None for history in filmed.values())
+
+
+def test_who_has_something_to_draw_has_the_turn_until_it_is_drawn(state: dict[str, Any]):
+    live.follow(overfitting.pairs(replace(QUICK, seed=750)))
+    with ThreadPoolExecutor(1) as other:
+        waiting = other.submit(live._turns.take, urgent=True)
+        until(lambda: bool(live._turns._waiting[True]))
+        live.drawn()
+        waiting.result(PATIENCE)
+        other.submit(live.drawn).result(PATIENCE)
+    assert live._turns._taken is False
 
 
 # --- a busy server ----------------------------------------------------------------------------------------------------------------

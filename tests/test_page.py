@@ -107,6 +107,19 @@ def test_of_an_error_that_nobody_foresaw_the_visitor_learns_its_id_alone(error: 
     assert "answer" in scene(app.run())  # and the page lives
 
 
+@pytest.mark.parametrize("fails", [False, True])
+def test_whatever_comes_of_it_others_may_draw_afterwards(fails: bool, monkeypatch):
+    def opened_then(*_: Any) -> bool:
+        live._turns.take(urgent=True)
+        if fails:
+            raise RuntimeError("no picture")
+        return False
+
+    monkeypatch.setattr(controls, "opened", opened_then)
+    opened()
+    assert live._turns._taken is False
+
+
 def test_a_picture_that_does_not_come_yet_is_waited_for_in_words(monkeypatch):
     app = opened()
     for said, again in (("The server is busy: your picture comes next.", 0), ("", None)):

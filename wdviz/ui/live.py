@@ -20,6 +20,7 @@ from wdviz.runs import Job, Run, Sweep
 from wdviz.settings import Settings
 from wdviz.ui import address, controls
 from wdviz.ui.stage import Ask, Progress
+from wdviz.ui.turns import Turns
 
 TOGETHER_S = 0.3  # a page waits so long for further repetitions before it shows those it has
 LONGEST_S = 0.6  # and so long for a group of jobs of which it can show a part
@@ -28,6 +29,9 @@ STEP_S = 0.1  # so often it looks whether the visitor wants something else meanw
 LEASE_S = 15.0  # what a page has started is dropped if its browser does not ask for more within that time: it has gone
 CROWDED_S, CALM_S = 5.0, 1.0  # work that waits, in seconds, from which on, and until which, repetitions are left out
 FEWER = 2  # repetitions while the server is crowded
+
+
+_turns = Turns()
 
 
 class NotYet(Exception):
@@ -134,6 +138,7 @@ def follow(groups: Sequence[Sequence[Job]], *, finely: bool = False, what: str =
     A first call starts the first group alone, before all that other visitors' pictures do not need at once. Each further call with the
     same jobs starts the rest and waits until one more group is whole, and a little longer if that gives all of them. Other jobs drop
     those of the last call that have not started. While the visitor drags, only the first group is ever started; once stopped, none is.
+    When it returns it is this thread's turn to draw, until `drawn`.
 
     Arguments:
         finely: a page that can show part of a group; then no call waits much longer than `LONGEST_S` for a whole one.
@@ -171,8 +176,17 @@ def follow(groups: Sequence[Sequence[Job]], *, finely: bool = False, what: str =
         _wait(sweep, min(max(left, 0), STEP_S) if enough else STEP_S)
     if not begun:
         raise NotYet(_busy())
-    st.session_state["_shown"] = whole, len(results)
+    _turns.take(urgent=not again)
+    _check_in()
+    _wait(sweep, 0)  # what came meanwhile is shown as well
+    results = at_once | (sweep.results if sweep else {})
+    st.session_state["_shown"] = sum(all(job in results for job in group) for group in groups), len(results)
     return Following(results, len(set(planned)), sweep.seconds_left if sweep else None, now.stopped, what, place)
+
+
+def drawn() -> None:
+    """The picture is on its way: others may draw."""
+    _turns.end()
 
 
 def _under_way(planned: tuple[Job, ...], jobs: Sequence[Job], *, urgent: bool) -> Sweep:
@@ -225,10 +239,12 @@ def _busy() -> str:
 
 def filmed(wanted: Sequence[Run]) -> dict[Run, History]:
     """Those runs, recorded: waits for them. Raises as `follow`, but not for the time it takes."""
+    _turns.end()
     sweep = runs.sweep(wanted, session=_session(), urgent=True)
     while not sweep.done:
         _check_in()
         _wait(sweep, STEP_S)
+    _turns.take(urgent=True)
     return sweep.results
 
 

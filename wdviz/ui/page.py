@@ -67,6 +67,8 @@ def show(
         except Exception as error:
             stage.show(_instead(error), key="stage", on_ask=on_ask)
             return
+        finally:
+            live.drawn()
         if beneath and not embedded and not controls.shown("present"):
             beneath(chosen)
 
