@@ -378,22 +378,39 @@ def test_equal_parts_are_the_very_same_object():
 
 
 def test_an_unknown_number_means_that_the_browser_has_nothing():
-    for number in (0, -1, 2, 5, 99, 2**53):
+    for number in (0, -1, 3, 5, 99, 2**53):
         server = Wire()
-        first = server.encode({"y": np.arange(100.0)})
+        body = {"y": np.arange(100.0)}
+        server.encode(body)
         server.acknowledge(1)
+        assert Reader().open(server.encode(body)) is None  # one who has nothing could not read this
         server.acknowledge(number)
-        assert len(server.encode({"y": np.arange(100.0)})) == len(first)
+        assert same(Reader().open(server.encode(body)), body)
+
+
+def test_what_many_browsers_get_is_packed_once(monkeypatch: pytest.MonkeyPatch):
+    packed: list[Any] = []
+    original = wire._dump
+    monkeypatch.setattr(wire, "_dump", lambda value: packed.append(value) or original(value))
+    inner = Part({"deep": [1, 2]})
+    part = Part({"curve": Merged(Part({"name": "a"}), {"y": np.arange(50.0)}, {"at": 0.5}), "inner": inner})
+    payloads = {Wire().encode({"view": part}) for _ in range(3)}
+    assert len(payloads) == 1  # the same for each: ids do not depend on the session
+    assert packed.count(part.value) == packed.count(inner.value) == 1
+    assert same(
+        Reader().open(payloads.pop()), {"view": {"curve": {"name": "a", "y": np.arange(50.0), "at": 0.5}, "inner": {"deep": [1, 2]}}}
+    )
 
 
 def test_state_is_bounded(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(wire, "_MOST_IDS", 40)
+    monkeypatch.setattr(wire, "_ids", wire._Ids())
     server, browser = Wire(), Reader()
     for step in range(300):
         body = {"step": np.array([step]), "part": Part({"step": step // 2}), "same": np.arange(9)}
         assert same(browser.open(server.encode(body)), plain(body))
         server.acknowledge(browser.acknowledge())
-        assert len(server._ids) <= 40 + 3
+        assert len(wire._ids._known) <= 40
         assert len(server._sent) <= 4 * KEPT
         assert len(server._known) <= 3 * KEPT
         assert len(browser.pieces) <= 3 * KEPT

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from functools import lru_cache
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -61,21 +62,28 @@ def allowed(name: str, given: Any, notes: list[str]) -> Any:
     """
     if name in SHOWN:
         return given
-    spec, default = ALL_SPECS[name], SETTINGS[name]
-    if isinstance(spec, Several):
+    if isinstance(ALL_SPECS[name], Several):
         given = tuple(sorted(given or ()))
+    value, note = _allowed(name, given)
+    notes += note
+    return value
+
+
+@lru_cache(maxsize=4096, typed=True)  # each run of a page asks for all of some seventy settings
+def _allowed(name: str, given: Any) -> tuple[Any, tuple[str, ...]]:
+    spec, default = ALL_SPECS[name], SETTINGS[name]
+    note = ()
     try:
         if isinstance(spec, Text):
-            return edits.write(edits.parse(given))
+            return edits.write(edits.parse(given)), ()
         spec.check(name, given)
     except ValueError as error:
         finite = isinstance(given, (int, float)) and not isinstance(given, bool) and abs(given) < float("inf")
         if not isinstance(spec, Number) or not finite:
-            notes.append(f"{error}. The default, {written(name, default) or 'none'}, is used.")
-            return default
+            return default, (f"{error}. The default, {written(name, default) or 'none'}, is used.",)
         given = _nearest(spec, min(max(given, spec.low), spec.high))
-        notes.append(f"{error}. {given:g} is used.")
-    return _nearest(spec, given) if isinstance(spec, Number) else given
+        note = (f"{error}. {given:g} is used.",)
+    return (_nearest(spec, given) if isinstance(spec, Number) else given), note
 
 
 def parse(query: str) -> dict[str, Any]:

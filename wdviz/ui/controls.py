@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
+from functools import lru_cache
 from typing import Any, TypeVar
 
 import streamlit as st
@@ -121,7 +122,14 @@ def settings() -> tuple[Settings, list[str]]:
     Values off the grid of a control are moved to its nearest step, so that the caches see only a bounded number of values.
     """
     notes: list[str] = []
-    values = _values(SPECS, notes)
+    chosen, more = _together(tuple(_values(SPECS, notes).items()))
+    return chosen, [*notes, *more]
+
+
+@lru_cache(maxsize=1024)  # checking how all values go together takes milliseconds, and each run of a page asks for it
+def _together(given: tuple[tuple[str, Any], ...]) -> tuple[Settings, tuple[str, ...]]:
+    """Settings of values that are allowed each by itself, and notes on what had to be changed because of the others."""
+    values, notes = dict(given), list[str]()
     most = datasets.max_train(values["dataset"])
     if values["n_train"] > most:
         notes.append(f"{values['n_train']} training points were asked for; {values['dataset']} has {most} at most, so all {most} are used.")
@@ -133,7 +141,7 @@ def settings() -> tuple[Settings, list[str]]:
     except ValueError as error:
         notes.append(f"The edits of the data are left out: {error}.")
         chosen = replace(chosen, edits="")
-    return chosen, notes
+    return chosen, tuple(notes)
 
 
 def plan(table: type[Plan]) -> tuple[Plan, list[str]]:

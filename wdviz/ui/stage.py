@@ -263,7 +263,7 @@ def _view(view: View) -> Part:
 
 
 def _picture(drawn: Draft) -> tuple[dict[str, Any], int]:
-    """The figure and the map as they are sent, and the bytes of their arrays and of about as much beside them."""
+    """The figure and the map as they are sent, and about the bytes that keeping them takes: the arrays, once more packed, and the rest."""
     plain = {name: value for name, value in drawn.layout.items() if name not in _DROPPED}
     notes = plain.pop("annotations", ())
     sent = [(_trace(trace), trace) for trace in drawn.data]
@@ -274,7 +274,7 @@ def _picture(drawn: Draft) -> tuple[dict[str, Any], int]:
     }
     # The decision map apart: what plotly.js draws around it often stays the same, and is then not drawn again.
     maps = [merged for merged, trace in sent if _is_map(trace)]
-    size = 4096 + sum(array.nbytes for merged, _ in sent for array in merged.arrays.values())
+    size = 8192 + 2 * sum(array.nbytes for merged, _ in sent for array in merged.arrays.values())
     return {"figure": Part(figure), "map": maps[0] if maps else None}, size
 
 

@@ -16,9 +16,11 @@ import hashlib
 import json
 import math
 import struct
+import threading
 import zlib
 from collections import OrderedDict
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -27,7 +29,21 @@ _ALIGN = 8
 _LEVEL = 1  # maps and JSON shrink to a third; higher levels take longer and gain little
 KEPT = 12  # numbers of payloads of which the browser keeps the pieces; assets/wire.js knows it as well
 _MOST_GAPS = 24  # beyond it an array is sent whole: a run that diverged is one gap after the other
-_MOST_IDS = 2048  # contents of which the id is remembered
+_MOST_IDS = 65_536  # contents of which the id is remembered
+
+
+@dataclass(frozen=True, eq=False)
+class Piece:
+    """Content that travels by itself; equal content has the same id in all sessions."""
+
+    id: int
+    kind: str
+    raw: bytes
+    length: int
+    shape: list[int]
+
+
+Packed = tuple[Any, tuple[Piece, ...]]  # what stands for a value in JSON, and all pieces that it refers to
 
 
 @dataclass(frozen=True)
@@ -35,6 +51,14 @@ class Part:
     """A value that is sent as a piece of its own, so that it is not sent again while it stays the same."""
 
     value: Any
+
+    @cached_property
+    def packed(self) -> Packed:
+        """Its id. Made once: the same part is sent in many payloads, to many browsers."""
+        text, pieces = _dump(self.value)
+        raw = text.encode()
+        own = _piece("json", raw, len(raw), [])
+        return own.id, (*pieces, own)
 
 
 @dataclass(frozen=True)
@@ -45,13 +69,22 @@ class Merged:
     arrays: dict[str, np.ndarray] = field(default_factory=dict)
     values: dict[str, Any] = field(default_factory=dict)
 
+    @cached_property
+    def packed(self) -> Packed:
+        """The ids of its pieces, and its values."""
+        whole, pieces = self.rest.packed
+        ids = {"of": whole}
+        for name, array in self.arrays.items():
+            ids[name], more = _pack_array(array)
+            pieces += more
+        return {"$": ids} | ({"with": _clean(self.values)} if self.values else {}), pieces
+
 
 class Wire:
     """One browser's side of the wire: which pieces it has."""
 
     def __init__(self) -> None:
-        self._number = self._ids_given = 0
-        self._ids: dict[tuple[str, bytes], int] = {}
+        self._number = 0
         self._known: frozenset[int] = frozenset()
         self._sent: OrderedDict[int, frozenset[int]] = OrderedDict()
         self._read: set[int] = set()  # numbers that were acknowledged
@@ -63,70 +96,70 @@ class Wire:
 
     def encode(self, body: Any) -> bytes:
         """The payload of a body of JSON values, arrays, `Part` and `Merged`; numbers that are not finite become null."""
-        if len(self._ids) > _MOST_IDS:  # ids are never given twice, so the browser's pieces can only be sent again
-            self._ids.clear()
-        pieces = _Pieces(self)
-        text = pieces.dump(body)
+        text, used = _dump(body)
+        pieces = {piece.id: piece for piece in used}
         self._number += 1
-        self._sent[self._number] = frozenset(pieces.used)
+        self._sent[self._number] = frozenset(pieces)
         while len(self._sent) > 2 * KEPT:
             self._sent.popitem(last=False)
-        header = f'{{"n":{self._number},"pieces":{json.dumps(pieces.index, separators=(",", ":"))},"body":{text}}}'.encode()
+        index, parts, size = [], [], 0
+        for piece in pieces.values():
+            if piece.id not in self._known:
+                index.append([piece.id, piece.kind, size, piece.length, piece.shape])
+                parts.append(piece.raw + bytes(-len(piece.raw) % _ALIGN))
+                size += len(parts[-1])
+        header = f'{{"n":{self._number},"pieces":{json.dumps(index, separators=(",", ":"))},"body":{text}}}'.encode()
         head = struct.pack("<I", len(header)) + header
-        return zlib.compress(b"".join([head, bytes(-len(head) % _ALIGN), *pieces.parts]), _LEVEL)
+        return zlib.compress(b"".join([head, bytes(-len(head) % _ALIGN), *parts]), _LEVEL)
 
-    def id_of(self, kind: str, raw: bytes) -> int:
-        """The number by which this content is known."""
+
+class _Ids:
+    """The numbers by which contents are known, in this process. None is ever given twice."""
+
+    def __init__(self) -> None:
+        self._guard, self._given, self._known = threading.Lock(), 0, dict[tuple[str, bytes], int]()
+
+    def of(self, kind: str, raw: bytes) -> int:
         key = kind, hashlib.blake2b(raw, digest_size=16).digest()
-        if key not in self._ids:
-            self._ids_given += 1
-            self._ids[key] = self._ids_given
-        return self._ids[key]
+        with self._guard:
+            if len(self._known) >= _MOST_IDS:  # what they stood for can only be sent again
+                self._known.clear()
+            if key not in self._known:
+                self._given += 1
+                self._known[key] = self._given
+            return self._known[key]
 
-    def known(self, piece: int) -> bool:
-        return piece in self._known
+
+_ids = _Ids()
 
 
-class _Pieces:
-    """The pieces of one payload."""
+def _piece(kind: str, raw: bytes, length: int, shape: list[int]) -> Piece:
+    return Piece(_ids.of(f"{kind}{shape}", raw), kind, raw, length, shape)
 
-    def __init__(self, wire: Wire) -> None:
-        self.used: set[int] = set()
-        self.index: list[list[Any]] = []
-        self.parts: list[bytes] = []
-        self._wire, self._size = wire, 0
 
-    def dump(self, value: Any) -> str:
-        return json.dumps(_clean(value), default=self._refer, allow_nan=False, ensure_ascii=False, separators=(",", ":"))
+def _dump(value: Any) -> tuple[str, tuple[Piece, ...]]:
+    """The value as JSON, and the pieces that it refers to."""
+    used: list[Piece] = []
 
-    def _refer(self, value: Any) -> dict[str, Any]:
-        if isinstance(value, Merged):
-            merged = {"$": {"of": self._part(value.rest)} | {name: self._array(array) for name, array in value.arrays.items()}}
-            return merged | {"with": value.values} if value.values else merged
-        return {"$": self._part(value) if isinstance(value, Part) else self._array(value)}
+    def refer(value: Any) -> Any:
+        packed, pieces = value.packed if isinstance(value, (Part, Merged)) else _pack_array(value)
+        used.extend(pieces)
+        return packed if isinstance(value, Merged) else {"$": packed}
 
-    def _part(self, part: Part) -> int:
-        raw = self.dump(part.value).encode()
-        return self._add("json", raw, len(raw), [])
+    return json.dumps(_clean(value), default=refer, allow_nan=False, ensure_ascii=False, separators=(",", ":")), tuple(used)
 
-    def _array(self, array: np.ndarray) -> int | list[int]:
-        packed = packable(array)
-        kind, shape = packed.dtype.str[1:], list(packed.shape) if packed.ndim > 1 else []
-        gaps = np.flatnonzero(np.isnan(packed) if packed.dtype.kind == "f" and packed.ndim == 1 else [])
-        if not 0 < len(gaps) <= _MOST_GAPS or gaps[-1] != packed.size - 1:
-            return self._add(kind, packed.tobytes(), packed.size, shape)
-        starts = [0, *(gaps[:-1] + 1)]
-        parts = [packed[start:end] for start, end in zip(starts, gaps, strict=True)]
-        return [self._add(kind, part.tobytes(), part.size, []) for part in parts]
 
-    def _add(self, kind: str, raw: bytes, length: int, shape: list[int]) -> int:
-        piece = self._wire.id_of(f"{kind}{shape}", raw)
-        if piece not in self.used and not self._wire.known(piece):
-            self.index.append([piece, kind, self._size, length, shape])
-            self.parts.append(raw + bytes(-len(raw) % _ALIGN))
-            self._size += len(self.parts[-1])
-        self.used.add(piece)
-        return piece
+def _pack_array(array: np.ndarray) -> Packed:
+    packed = packable(array)
+    kind, shape = packed.dtype.str[1:], list(packed.shape) if packed.ndim > 1 else []
+    gaps = np.flatnonzero(np.isnan(packed) if packed.dtype.kind == "f" and packed.ndim == 1 else [])
+    if not 0 < len(gaps) <= _MOST_GAPS or gaps[-1] != packed.size - 1:
+        whole = _piece(kind, packed.tobytes(), packed.size, shape)
+        return whole.id, (whole,)
+    starts = [0, *(gaps[:-1] + 1)]
+    parts = [packed[start:end] for start, end in zip(starts, gaps, strict=True)]
+    pieces = tuple(_piece(kind, part.tobytes(), part.size, []) for part in parts)
+    return [piece.id for piece in pieces], pieces
 
 
 def packable(array: np.ndarray) -> np.ndarray:
