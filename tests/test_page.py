@@ -122,7 +122,7 @@ def test_whatever_comes_of_it_others_may_draw_afterwards(fails: bool, monkeypatc
 
 def test_a_picture_that_does_not_come_yet_is_waited_for_in_words(monkeypatch):
     app = opened()
-    for said, again in (("The server is busy: your picture comes next.", 0), ("", None)):
+    for said, again in (("The server is busy: your picture comes next.", 0.3), ("", None)):
 
         def fails(*_: Any, said: str = said) -> None:
             raise live.NotYet(said)

@@ -14,6 +14,7 @@ from wdviz.settings import Checked, Settings
 from wdviz.ui import controls, faults, live, prose, stage
 from wdviz.ui.stage import Ask, Hold, Scene
 
+SOON_S = 0.3  # after which a browser asks again for a picture that is being made
 IN_LINE_S = 2.0  # after which a browser asks again whether there is room
 LATER_S = 5.0  # and whether the repetitions that were left out can be afforded
 CROWDED = "Many people are training now, so this shows {} of {} seeds. The others follow by themselves."
@@ -42,10 +43,14 @@ def show(
     def on_ask(ask: Ask) -> None:
         live.answer(ask, ["", *(settings for _, settings in notice)])
 
+    def asked() -> tuple[tuple[Settings, list[str]], tuple[Any, list[str]]]:
+        return controls.settings(), controls.plan(table) if table else (None, [])
+
+    said = [asked()]  # before the sidebar, whose controls take only what they offer
+
     @st.fragment
     def lab() -> None:
-        chosen, notes = controls.settings()
-        plan, more_notes = controls.plan(table) if table else (None, [])
+        (chosen, notes), (plan, more_notes) = said.pop() if said else asked()
         now = live.wishes()
         if not now.moving:
             controls.to_address(chosen)
@@ -74,16 +79,17 @@ def show(
 
     if not embedded:
         st.title(title, anchor=False)
+        # Before the stage: a browser sends all controls' values with each ask, so it must have those that one set before the next.
+        controls.sidebar(SUGGESTED, table)
     lab()
     if not embedded:
-        controls.sidebar(SUGGESTED, table)
         prose.sections(name, controls.put)
 
 
 def _instead(error: Exception) -> Hold:
     """What the stage says where there is no new picture."""
     if isinstance(error, live.NotYet):
-        return Hold(status=str(error), again=0 if str(error) else None)
+        return Hold(status=str(error), again=SOON_S if str(error) else None)
     if isinstance(error, PoolFull):
         return Hold(status=f"The server is full. Your place in the line is {error.place}; the page goes on by itself.", again=IN_LINE_S)
     if isinstance(error, ValueError):
