@@ -28,7 +28,8 @@ ENV PATH=/opt/wdviz/bin:$PATH \
     PYTHONPATH=/app \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1 \
-    WDVIZ_CACHE=/var/cache/wdviz
+    WDVIZ_CACHE=/var/cache/wdviz \
+    WDVIZ_AHEAD=all
 RUN python -m compileall -q pages wdviz
 USER 1000:1000
 # Compiled programs are found again on processors with the same features as this machine's. On others the server compiles its own

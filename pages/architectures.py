@@ -10,7 +10,7 @@ from wdviz.ui.stage import Scene
 
 def compose(chosen: Settings, plan: Families) -> Scene:
     """The inside of one network and the first family's curve, then family by family."""
-    return scenes.scene(chosen, plan, live.follow(architectures.groups(chosen, plan), finely=True))
+    return page.scene(scenes.scene, chosen, plan, live.follow(architectures.groups(chosen, plan), finely=True))
 
 
 page.show("architectures", "Does every network need the same decay?", compose, Families)

@@ -10,7 +10,7 @@ from wdviz.ui.stage import Scene
 
 def compose(chosen: Settings, plan: Combine) -> Scene:
     """The combinations and the map run by run."""
-    return scenes.scene(chosen, plan, live.follow(combinations.groups(chosen, plan), finely=True))
+    return page.scene(scenes.scene, chosen, plan, live.follow(combinations.groups(chosen, plan), finely=True))
 
 
 page.show("combinations", "Does decay get along with dropout, batch norm, augmentation?", compose, Combine)

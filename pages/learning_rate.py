@@ -12,7 +12,7 @@ from wdviz.ui.stage import Scene
 
 def compose(chosen: Settings, plan: Landscape) -> Scene:
     """The maps cell by cell, and what follows the sliders."""
-    return scenes.scene(chosen, plan, live.follow(scenes.groups(chosen, plan), finely=True))
+    return page.scene(scenes.scene, chosen, plan, live.follow(scenes.groups(chosen, plan), finely=True))
 
 
 def code(chosen: Settings) -> None:

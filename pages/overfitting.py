@@ -10,10 +10,10 @@ from wdviz.ui.stage import Scene
 def compose(chosen: Settings, _: None) -> Scene:
     """Both arms, repetition by repetition; recorded where playback was asked for."""
     following = live.follow(overfitting.pairs(chosen))
-    comparison = overfitting.compare(chosen, following.results)
-    assert comparison is not None  # the first pair is there
-    filmed = live.filmed(overfitting.film_pair(chosen)) if live.wishes().film == live.name_of_film(chosen) else None
-    return scenes.scene(comparison, time_left=following.time_left, test_points=controls.shown("test_points"), filmed=filmed)
+    test_points = controls.shown("test_points")
+    if live.wishes().film != live.name_of_film(chosen):
+        return page.scene(scenes.followed, chosen, following, test_points=test_points)
+    return scenes.followed(chosen, following, test_points=test_points, filmed=live.filmed(overfitting.film_pair(chosen)))
 
 
 page.show("overfitting", "What does weight decay do to a network that memorises?", compose)

@@ -11,9 +11,7 @@ from wdviz.ui.stage import Scene
 def compose(chosen: Settings, plan: Probe) -> Scene:
     """Measurement by measurement, both arms' first."""
     following = live.follow(sensitivity.groups(chosen, plan), finely=True, what="measurements")
-    found = sensitivity.summarise(chosen, plan, following.results)
-    assert found is not None  # the first group is there
-    return scenes.scene(found, following)
+    return page.scene(scenes.followed, chosen, plan, following)
 
 
 page.show("sensitivity", "Why do smaller weights help?", compose, Probe)

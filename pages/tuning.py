@@ -12,7 +12,7 @@ def compose(chosen: Settings, plan: Search) -> Scene:
     """The search run by run. The test set is opened for one choice: another search seals it again."""
     tested = controls.opened((plain(chosen), plan))
     following = live.follow(scenes.groups(chosen, plan, tested=tested))
-    return scenes.scene(chosen, plan, following, tested=tested)
+    return page.scene(scenes.scene, chosen, plan, following, tested=tested)
 
 
 page.show("tuning", "How do I find the factor?", compose, Search)

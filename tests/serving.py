@@ -30,6 +30,13 @@ class Server:
     seconds: float
 
 
+def free_port() -> int:
+    """One that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
 @contextlib.contextmanager
 def serve(log: IO[bytes], **environment: str) -> Iterator[tuple[str, float]]:
     """The base address of the app, without a slash at its end, and the seconds until it said that it is healthy. It writes to `log`.
@@ -47,16 +54,13 @@ def running(log: IO[bytes], port: int = 0, script: str = "app.py", **environment
 
     `script`: another entry point, as seen from the project's folder.
     """
-    if not port:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
+    port = port or free_port()
     command = [sys.executable, "-m", "streamlit", "run", script, "--server.address", "127.0.0.1", "--server.port", str(port)]
     started = time.monotonic()
     process = subprocess.Popen(
         command,
         cwd=ROOT,
-        env=os.environ | {"PYTHONUNBUFFERED": "1"} | environment,
+        env=os.environ | {"PYTHONUNBUFFERED": "1", "WDVIZ_AHEAD": "none"} | environment,  # the cores are for what is looked at
         stdin=subprocess.DEVNULL,
         stdout=log,
         stderr=subprocess.STDOUT,

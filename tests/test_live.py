@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from types import SimpleNamespace
@@ -161,7 +161,7 @@ def test_notes_on_the_address_are_given_when_it_was_taken_and_not_again(state: d
 # --- runs -------------------------------------------------------------------------------------------------------------------------
 
 
-def whole(results: dict, groups: list) -> int:
+def whole(results: dict, groups: Sequence[Any]) -> int:
     return sum(all(run in results for run in group) for group in groups)
 
 

@@ -13,7 +13,6 @@ from tests.apps import open_page, put, scene, settled
 from tests.helpers import count_compilations
 from tests.test_sensitivity import measured
 from wdviz import datasets, runs
-from wdviz.experiments import sensitivity
 from wdviz.experiments.sensitivity import Sensitivity
 from wdviz.measured import Probes, Rescaled
 from wdviz.plans import Probe
@@ -113,7 +112,7 @@ def test_what_cannot_be_trained_is_said(monkeypatch):
     def refuse(*_: Any, **__: Any) -> None:
         raise ValueError("no such thing")
 
-    monkeypatch.setattr(sensitivity, "summarise", refuse)
+    monkeypatch.setattr(scenes, "summarise", refuse)
     assert scene(opened())["hold"]["trouble"] == "Nothing was trained: no such thing."
 
 

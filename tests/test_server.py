@@ -8,12 +8,15 @@ import socket
 import tomllib
 from pathlib import Path
 
+import pytest
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.responses import HTMLResponse, PlainTextResponse
 from starlette.routing import Route
 from streamlit import config
+from streamlit.proto.NewSession_pb2 import NewSession
+from streamlit.runtime import app_session
 
 from wdviz.serving import assembly, start
 from wdviz.serving.head import Head
@@ -41,6 +44,31 @@ def test_connections_send_small_messages_at_once():
         return delay_off
 
     assert asyncio.run(accepted()) != 0
+
+
+def test_the_theme_is_put_together_once_and_is_the_same(monkeypatch: pytest.MonkeyPatch):
+    def whole() -> NewSession:
+        message = NewSession()
+        app_session._populate_theme_msg(message.custom_theme)
+        for part in ("light", "dark", "sidebar"):
+            app_session._populate_theme_msg(getattr(message.custom_theme, part), f"theme.{part}")
+        return message
+
+    read: list[str] = []
+    original = app_session._populate_theme_msg
+    monkeypatch.setattr(app_session, "_populate_theme_msg", original)
+    options = config.get_options_for_section
+    monkeypatch.setattr(config, "get_options_for_section", lambda section: read.append(section) or options(section))
+    config.set_option("theme.light.primaryColor", "#123456")
+    try:
+        before, asked = whole(), len(read)
+        start.read_theme_once()
+        start.read_theme_once()
+        assert whole() == whole() == before
+        assert before.custom_theme.light.primary_color == "#123456"
+        assert len(read) == 2 * asked
+    finally:
+        config.set_option("theme.light.primaryColor", None)
 
 
 def test_streamlit_does_not_collect_garbage_after_each_run():

@@ -80,6 +80,7 @@ def test_each_option_is_read_from_its_variable():
             "WDVIZ_CONNECTIONS": "7",
             "WDVIZ_CONNECTIONS_TOTAL": "70",
             "WDVIZ_PROGRAMS": "1",
+            "WDVIZ_AHEAD": "all",
         }
     ) == Options(
         frames=("https://moodle.example.edu", "https://*.example.org:8443"),
@@ -88,6 +89,7 @@ def test_each_option_is_read_from_its_variable():
         connections=7,
         connections_total=70,
         programs=True,
+        ahead="all",
     )
 
 
@@ -106,6 +108,7 @@ def test_each_option_is_read_from_its_variable():
         ("WDVIZ_CONNECTIONS", "0"),
         ("WDVIZ_CONNECTIONS_TOTAL", "many"),
         ("WDVIZ_PROGRAMS", "yes"),
+        ("WDVIZ_AHEAD", "everything"),
     ],
 )
 def test_a_wrong_option_ends_the_start_with_its_name_its_value_and_what_is_allowed(variable, value, monkeypatch):

@@ -48,6 +48,10 @@ class History:
     @property
     def nbytes(self) -> int:
         """Memory of its arrays."""
+        return self._size
+
+    @cached_property
+    def _size(self) -> int:
         return sum(_nbytes(getattr(self, f.name)) for f in fields(self))
 
     @property

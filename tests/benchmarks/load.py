@@ -1,7 +1,8 @@
 """How the running app bears many visitors at once: `make bench ARGS="load class"`.
 
-    think   30 visitors on all pages, each moves the decay after 3 s on average
+    think   30 visitors on all pages, each moves the decay after 3 s on average; the server has been up for some minutes (WDVIZ_AHEAD=all)
     crowd   100 of them
+    fresh   as think, but on a server that has just started, has trained nothing ahead and must compute all that is asked for
     class   30 visitors of one page move the same slider at the same moment, to one value and to different ones
     sweep   one visitor's long sweep under way while another moves a slider
     churn   1,000 sessions opened and closed
@@ -22,12 +23,14 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import IO
+from urllib.request import urlopen
 
 import numpy as np
 
 from tests.benchmarks import report
 from tests.benchmarks.visitors import Trouble, Visitor
-from tests.serving import Server, running
+from tests.serving import Server, free_port, running
 from wdviz.settings import DECAYS, Settings
 from wdviz.ui.contents import PAGES
 
@@ -37,6 +40,7 @@ RAMP_S = 0.05  # between two visitors who come
 VANISH = 0.02  # of the soak's visitors who lose their connection before a move and come back
 LARGE_CLASS = 30
 LONG_SWEEP = "learning-rate"
+AHEAD_SECONDS = 1200
 GROWTH = 1.05  # of memory, at most
 
 
@@ -192,6 +196,11 @@ def _think(server: Server, options: argparse.Namespace) -> None:
         asyncio.run(think(server, moves, count=30, seconds=options.seconds, mean=3))
 
 
+def _fresh(server: Server, options: argparse.Namespace) -> None:
+    with measured("30 visitors, mean think time 3 s, all pages, server just started", server) as moves:
+        asyncio.run(think(server, moves, count=30, seconds=options.seconds, mean=3))
+
+
 def _crowd(server: Server, options: argparse.Namespace) -> None:
     with measured("100 visitors, mean think time 3 s, all pages", server, p99=3) as moves:
         asyncio.run(think(server, moves, count=100, seconds=options.seconds, mean=3))
@@ -225,11 +234,30 @@ def _soak(server: Server, options: argparse.Namespace) -> None:
 SCENARIOS: dict[str, Callable[[Server, argparse.Namespace], None]] = {
     "think": _think,
     "crowd": _crowd,
+    "fresh": _fresh,
     "class": _class,
     "sweep": _sweep,
     "churn": _churn,
     "soak": _soak,
 }
+
+
+UP_FOR_LONG = ("think", "crowd", "soak")
+
+
+@contextlib.contextmanager
+def up(log: IO[bytes], *, ahead: bool) -> Iterator[Server]:
+    """A server; with `ahead`, once it has trained all that it trains while it has nothing else to do, as one that is up for minutes."""
+    metrics = f"127.0.0.1:{free_port()}"
+    with running(log, WDVIZ_CONNECTIONS="1000", WDVIZ_METRICS=metrics, WDVIZ_AHEAD="all" if ahead else "none") as server:
+        started = time.monotonic()
+        while ahead and b"wdviz_training_ahead 0.0" not in urlopen(f"http://{metrics}/metrics", timeout=60).read():
+            if time.monotonic() - started > AHEAD_SECONDS:
+                raise RuntimeError(f"the server was not done after {AHEAD_SECONDS} s")
+            time.sleep(1)
+        if ahead:
+            report.note(f"trained ahead for {time.monotonic() - started:.0f} s")
+        yield server
 
 
 def main(arguments: Sequence[str] = ()) -> None:
@@ -243,5 +271,5 @@ def main(arguments: Sequence[str] = ()) -> None:
     report.title(f"LOAD: one server and its visitors on the same {os.cpu_count()} cores, which they share")
     for name in options.scenario or [name for name in SCENARIOS if name != "soak"]:
         # Each with a server of its own, so that none finds what another had computed. All visitors come from one address.
-        with tempfile.TemporaryFile() as log, running(log, WDVIZ_CONNECTIONS="1000") as server:
+        with tempfile.TemporaryFile() as log, up(log, ahead=name in UP_FOR_LONG) as server:
             SCENARIOS[name](server, options)

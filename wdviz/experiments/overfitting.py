@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -85,15 +86,16 @@ def _both(settings: Settings, seed: int, *, pictures: bool = False, film: bool =
     return Run.of(without, seed, pictures=pictures, film=film), Run.of(settings, seed, pictures=pictures, film=film)
 
 
-def pairs(settings: Settings) -> list[tuple[Run, Run]]:
+@lru_cache(maxsize=64)
+def pairs(settings: Settings) -> tuple[tuple[Run, Run], ...]:
     """All pairs of runs of the comparison, the first repetition's first."""
-    return [pair(settings, i) for i in range(settings.seeds)]
+    return tuple(pair(settings, i) for i in range(settings.seeds))
 
 
 def compare(settings: Settings, results: Mapping[Run, History]) -> Comparison | None:
     """The comparison over the repetitions of which both arms are finished; None before the first."""
     done = [both for both in pairs(settings) if all(run in results for run in both)]
-    if pair(settings, 0) not in done:
+    if pairs(settings)[0] not in done:
         return None
     split = datasets.split_for(settings, settings.seed)
     without, with_decay = (tuple(results[p[i]] for p in done) for i in (0, 1))

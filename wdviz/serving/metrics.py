@@ -18,6 +18,7 @@ from wdviz.ui import faults
 
 REGISTRY = CollectorRegistry()
 REFUSED = Counter("wdviz_refused", "Requests, sessions and messages that were refused, by reason", ["reason"], registry=REGISTRY)
+AHEAD = Gauge("wdviz_training_ahead", "1 while what visitors will likely ask for is trained before they do", registry=REGISTRY)
 CONNECTIONS = Gauge("wdviz_connections", "Open websockets", registry=REGISTRY)
 
 

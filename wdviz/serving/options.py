@@ -11,6 +11,7 @@ from typing import Any
 
 Network = IPv4Network | IPv6Network
 
+AHEAD = ("none", "first", "all")
 _LOOPBACK = (ip_network("127.0.0.0/8"), ip_network("::1/128"))
 _ORIGIN = re.compile(r"https?://(\*\.)?[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:[0-9]{1,5})?")
 
@@ -29,6 +30,7 @@ class Options:
     connections: int = 250
     connections_total: int = 1000
     programs: bool = False
+    ahead: str = "first"
 
 
 def read(environment: Mapping[str, str] = os.environ) -> Options:
@@ -39,6 +41,8 @@ def read(environment: Mapping[str, str] = os.environ) -> Options:
     WDVIZ_METRICS: host:port on which metrics are served, `127.0.0.1:9464`; none by default.
     WDVIZ_CONNECTIONS, WDVIZ_CONNECTIONS_TOTAL: the most open sessions of one address, and of all.
     WDVIZ_PROGRAMS: 1 lets programs, which send no Origin as browsers do, open a session.
+    WDVIZ_AHEAD: what is trained before visitors ask for it, while the server has nothing else to do: `none`, `first` (what each page shows
+        first, at each decay; by default) or `all` (with everything that follows).
 
     Raises:
         ValueError: which variable is wrong, and what is allowed.
@@ -87,6 +91,12 @@ def _switch(text: str) -> bool:
     return text == "1"
 
 
+def _ahead(text: str) -> str:
+    if text not in AHEAD:
+        raise ValueError("none, first or all")
+    return text
+
+
 _CONVERT: dict[str, Callable[[str], Any]] = {
     "frames": _frames,
     "proxies": _proxies,
@@ -94,4 +104,5 @@ _CONVERT: dict[str, Callable[[str], Any]] = {
     "connections": _count,
     "connections_total": _count,
     "programs": _switch,
+    "ahead": _ahead,
 }

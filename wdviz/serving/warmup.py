@@ -4,34 +4,42 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 from wdviz import runs
-from wdviz.experiments import architectures, combinations, sensitivity
+from wdviz.experiments import architectures, combinations, overfitting, sensitivity
 from wdviz.plans import Combine, Families, Landscape, Probe, Search
-from wdviz.runs import Sweep
+from wdviz.runs import Job, Sweep
 from wdviz.settings import Settings
 from wdviz.ui.scenes import learning_rate, tuning
+
+# What each page trains, in its order, with the controls of its own as it opens.
+WORK: dict[str, Callable[[Settings], Sequence[Sequence[Job]]]] = {
+    "overfitting": overfitting.pairs,
+    "sensitivity": lambda settings: sensitivity.groups(settings, Probe()),
+    "tuning": lambda settings: tuning.groups(settings, Search(), tested=False),
+    "learning-rate": lambda settings: learning_rate.groups(settings, Landscape()),
+    "combinations": lambda settings: combinations.groups(settings, Combine()),
+    "architectures": lambda settings: architectures.groups(settings, Families()),
+}
+LATER = {"combinations", "architectures"}  # their many networks take as long to compile as all the others together
 
 
 def first() -> None:
     """Compile what the first visitors need, and wait for it."""
-    chosen = Settings()
-    runs.warm_up([chosen])
-    groups = (sensitivity.groups(chosen, Probe()), tuning.groups(chosen, Search(), tested=False), learning_rate.groups(chosen, Landscape()))
-    runs.sweep(_distinct(groups), session="warm-up").wait_all()
+    runs.warm_up([Settings()])
+    runs.sweep(_distinct(WORK.keys() - LATER), session="warm-up").wait_all()
 
 
 def later() -> Sweep:
-    """Start compiling for the last two pages, whose many networks take as long as all the others together."""
-    chosen = Settings()
-    return runs.sweep(_distinct((combinations.groups(chosen, Combine()), architectures.groups(chosen, Families()))), session="warm-up")
+    """Start compiling for the other pages."""
+    return runs.sweep(_distinct(LATER), session="warm-up")
 
 
-def _distinct(pages: Iterable[Sequence[Sequence[Any]]]) -> list[Any]:
+def _distinct(pages: Collection[str]) -> list[Any]:
     """One job for each program that the pages need, so that it is compiled."""
-    jobs = [job for groups in pages for group in groups for job in group]
+    jobs: list[Any] = [job for page, groups in WORK.items() if page in pages for group in groups(Settings()) for job in group]
     return list({(type(job), getattr(job, "run", job).pictures, runs.program_for(getattr(job, "run", job))): job for job in jobs}.values())
 
 

@@ -7,6 +7,7 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import CancelledError
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 import streamlit as st
@@ -94,9 +95,9 @@ def notes_for(chosen: Settings) -> list[str]:
     return now.notes
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Following:
-    """What is finished of some jobs, and how many there are."""
+    """What is finished of some jobs, and how many there are. Equal ones look the same."""
 
     results: dict[Any, Any]
     total: int
@@ -104,6 +105,17 @@ class Following:
     stopped: bool = False
     what: str = "trainings"  # what the jobs are called
     place: int = 0  # in the line, where the rest of the jobs finds the server full
+    moving: bool = False  # the visitor drags: only the first group is wanted
+
+    @cached_property
+    def _seen(self) -> tuple[Any, ...]:
+        return frozenset(self.results), self.total, self.more, self.progress
+
+    def __hash__(self) -> int:
+        return hash(self._seen)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Following) and self._seen == other._seen
 
     @property
     def done(self) -> bool:
@@ -113,7 +125,7 @@ class Following:
     @property
     def more(self) -> bool:
         """Whether there will be more, if the browser asks for it."""
-        return not self.done and not self.stopped and not wishes().moving
+        return not self.done and not self.stopped and not self.moving
 
     @property
     def time_left(self) -> str:
@@ -181,7 +193,7 @@ def follow(groups: Sequence[Sequence[Job]], *, finely: bool = False, what: str =
     _wait(sweep, 0)  # what came meanwhile is shown as well
     results = at_once | (sweep.results if sweep else {})
     st.session_state["_shown"] = sum(all(job in results for job in group) for group in groups), len(results)
-    return Following(results, len(set(planned)), sweep.seconds_left if sweep else None, now.stopped, what, place)
+    return Following(results, len(set(planned)), sweep.seconds_left if sweep else None, now.stopped, what, place, now.moving)
 
 
 def drawn() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import replace
 from typing import Any
 
@@ -12,12 +12,31 @@ from wdviz.experiments.overfitting import SUGGESTED
 from wdviz.pool import PoolFull
 from wdviz.settings import Checked, Settings
 from wdviz.ui import controls, faults, live, prose, stage
+from wdviz.ui.live import Following
+from wdviz.ui.shared import Shared
 from wdviz.ui.stage import Ask, Hold, Scene
 
 SOON_S = 0.3  # after which a browser asks again for a picture that is being made
 IN_LINE_S = 2.0  # after which a browser asks again whether there is room
 LATER_S = 5.0  # and whether the repetitions that were left out can be afforded
+MOST_SCENES, MOST_SCENE_BYTES = 1000, 96 * 2**20  # kept of all sessions, with the results that they show
+A_SCENE = 2**16  # bytes of one without its results
 CROWDED = "Many people are training now, so this shows {} of {} seeds. The others follow by themselves."
+
+
+_scenes: Shared[Scene] = Shared(MOST_SCENES, MOST_SCENE_BYTES)
+
+
+def scene(make: Callable[..., Scene], *wanted: Hashable, **options: Hashable) -> Scene:
+    """The scene that `make` gives for these arguments, a `Following` among them; it may be one that was made for another session."""
+    (following,) = (given for given in wanted if isinstance(given, Following))
+    key = make, wanted, tuple(options.items())
+    return _scenes.get(key, lambda: make(*wanted, **options), lambda _: _held(key, following))
+
+
+def _held(key: Hashable, following: Following) -> dict[Hashable, int]:
+    """Of a scene: its pictures, and the results that they are drawn from."""
+    return {key: A_SCENE} | {job: result.nbytes for job, result in following.results.items()}
 
 
 def show(

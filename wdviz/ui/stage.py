@@ -13,11 +13,9 @@ x = 3 sets the setting `name` to the fourth of the texts `values`, and those in 
 from __future__ import annotations
 
 import json
-import threading
-from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from functools import partial
+from functools import cached_property, partial
 from typing import Any, Literal
 
 import numpy as np
@@ -26,6 +24,7 @@ from streamlit.components.v2 import component
 
 from wdviz.figures.draft import Draft
 from wdviz.ui import files
+from wdviz.ui.shared import Shared
 from wdviz.ui.wire import Merged, Part, Wire, is_array
 
 MOST_PICTURES, MOST_PICTURE_BYTES = 1000, 32 * 2**20  # kept of all sessions
@@ -40,6 +39,11 @@ class View:
     label: str
     draw: Callable[[], Draft]
     say: Callable[[], str]
+
+    @cached_property
+    def part(self) -> Part:
+        """As it is sent. Made once: a scene is shown to all who want the same."""
+        return Part({"label": self.label, "summary": self.say(), **_drawn(self.draw)})
 
 
 @dataclass(frozen=True)
@@ -59,6 +63,11 @@ class Offer:
     put: Mapping[str, str]
     on: bool | None = None
     title: str = ""
+
+    @cached_property
+    def part(self) -> Part:
+        """As it is sent."""
+        return Part({"label": self.label, "put": dict(self.put), "on": self.on, "title": self.title})
 
 
 @dataclass(frozen=True)
@@ -102,6 +111,12 @@ class Slider:
     spoken: tuple[str, ...]
     at: int
 
+    @cached_property
+    def parts(self) -> dict[str, Any]:
+        """As it is sent: what stays, what follows the settings, and where it stands."""
+        fixed = {"label": self.label, "help": self.help, "values": self.values}
+        return {"name": self.name, "at": self.at, "fixed": Part(fixed), "spoken": Part(self.spoken)}
+
 
 @dataclass(frozen=True, eq=False)
 class Points:
@@ -119,6 +134,15 @@ class Points:
     text: str = ""
     most: int = 500
     least: int = 4
+
+    @cached_property
+    def part(self) -> Part:
+        """As they are sent."""
+        if self.why_not:
+            return Part({"whyNot": self.why_not})
+        arrays = {"xy": self.xy, "refs": self.refs, "labels": self.labels}
+        fixed = {"classes": self.classes, "colours": self.colours, "text": self.text, "most": self.most, "least": self.least}
+        return Part(Merged(Part(fixed), arrays))
 
 
 @dataclass(frozen=True, eq=False)
@@ -227,43 +251,30 @@ def _trace(trace: Mapping[str, Any]) -> Merged:
     return Merged(Part({name: value for name, value in trace.items() if name not in arrays}), arrays)
 
 
-class _Pictures:
-    """The last pictures that were taken apart, for all sessions: much of what a change asks for was there before, or others see it too.
-
-    Known are those that are drawn by a function of hashable arguments; equal arguments give equal pictures.
-    """
-
-    def __init__(self, most: int = MOST_PICTURES, most_bytes: int = MOST_PICTURE_BYTES) -> None:
-        self._limits, self._bytes, self._guard = (most, most_bytes), 0, threading.Lock()
-        self._kept: OrderedDict[Any, tuple[dict[str, Any], int]] = OrderedDict()
-
-    def get(self, draw: Callable[[], Draft]) -> dict[str, Any]:
-        """Its figure and its map."""
-        if not isinstance(draw, partial):
-            return _picture(draw())[0]
-        key = (draw.func, draw.args, tuple(draw.keywords.items()))
-        try:
-            with self._guard:
-                if key in self._kept:
-                    self._kept.move_to_end(key)
-                    return self._kept[key][0]
-        except TypeError:  # an argument that cannot be hashed
-            return _picture(draw())[0]
-        found = _picture(draw())
-        with self._guard:
-            self._bytes += found[1] - self._kept.pop(key, ({}, 0))[1]
-            self._kept[key] = found
-            while len(self._kept) > self._limits[0] or self._bytes > self._limits[1]:
-                self._bytes -= self._kept.popitem(last=False)[1][1]
-        return found[0]
+# Pictures taken apart. Known are those that are drawn by a function of hashable arguments: equal arguments give equal pictures.
+_pictures: Shared[dict[str, Any]] = Shared(MOST_PICTURES, MOST_PICTURE_BYTES)
 
 
-def _view(view: View) -> Part:
-    return Part({"label": view.label, "summary": view.say(), **_pictures.get(view.draw)})
+def _drawn(draw: Callable[[], Draft]) -> dict[str, Any]:
+    """Its figure and its map."""
+    if not isinstance(draw, partial):
+        return _picture(draw())
+    key = draw.func, draw.args, tuple(draw.keywords.items())
+    try:
+        hash(key)
+    except TypeError:
+        return _picture(draw())
+    return _pictures.get(key, lambda: _picture(draw()), lambda picture: {key: _weight(picture)})
 
 
-def _picture(drawn: Draft) -> tuple[dict[str, Any], int]:
-    """The figure and the map as they are sent, and about the bytes that keeping them takes: the arrays, once more packed, and the rest."""
+def _weight(picture: dict[str, Any]) -> int:
+    """About the bytes that keeping it takes: its arrays, once more packed, and the rest."""
+    traces = [*picture["figure"].value["data"], *([picture["map"]] if picture["map"] else [])]
+    return 8192 + 2 * sum(array.nbytes for trace in traces for array in trace.arrays.values())
+
+
+def _picture(drawn: Draft) -> dict[str, Any]:
+    """The figure and the map as they are sent."""
     plain = {name: value for name, value in drawn.layout.items() if name not in _DROPPED}
     notes = plain.pop("annotations", ())
     sent = [(_trace(trace), trace) for trace in drawn.data]
@@ -274,11 +285,7 @@ def _picture(drawn: Draft) -> tuple[dict[str, Any], int]:
     }
     # The decision map apart: what plotly.js draws around it often stays the same, and is then not drawn again.
     maps = [merged for merged, trace in sent if _is_map(trace)]
-    size = 8192 + 2 * sum(array.nbytes for merged, _ in sent for array in merged.arrays.values())
-    return {"figure": Part(figure), "map": maps[0] if maps else None}, size
-
-
-_pictures = _Pictures()
+    return {"figure": Part(figure), "map": maps[0] if maps else None}
 
 
 def _note(note: dict[str, Any]) -> Merged:
@@ -304,29 +311,10 @@ def _panel(panel: Panel, only: Mapping[str, str] | None) -> dict[str, Any]:
         "note": panel.note,
         "toggle": panel.toggle,
         "height": panel.height,
-        "offer": _offer(panel.offer) if panel.offer else None,
+        "offer": panel.offer.part if panel.offer else None,
         "stats": [[stat.label, stat.value, stat.spread] for stat in panel.stats],
-        "views": [_view(view) if view.label in wanted else {"label": view.label} for view in panel.views],
+        "views": [view.part if view.label in wanted else {"label": view.label} for view in panel.views],
     }
-
-
-def _offer(offer: Offer) -> Part:
-    return Part({"label": offer.label, "put": dict(offer.put), "on": offer.on, "title": offer.title})
-
-
-def _slider(slider: Slider) -> dict[str, Any]:
-    fixed = {"label": slider.label, "help": slider.help, "values": slider.values}
-    return {"name": slider.name, "at": slider.at, "fixed": Part(fixed), "spoken": Part(slider.spoken)}
-
-
-def _points(points: Points | None) -> Part | None:
-    if points is None:
-        return None
-    if points.why_not:
-        return Part({"whyNot": points.why_not})
-    arrays = {"xy": points.xy, "refs": points.refs, "labels": points.labels}
-    fixed = {"classes": points.classes, "colours": points.colours, "text": points.text, "most": points.most, "least": points.least}
-    return Part(Merged(Part(fixed), arrays))
 
 
 def _body(scene: Scene, asked: int) -> dict[str, Any]:
@@ -343,13 +331,13 @@ def _body(scene: Scene, asked: int) -> dict[str, Any]:
         "more": scene.more,
         "again": scene.again,
         "progress": asdict(scene.progress) if scene.progress else None,
-        "offers": [_offer(offer) for offer in scene.offers],
+        "offers": [offer.part for offer in scene.offers],
         "panels": [_panel(panel, scene.only) for panel in scene.panels],
-        "sliders": [_slider(slider) for slider in scene.sliders],
+        "sliders": [slider.parts for slider in scene.sliders],
         "readout": scene.readout,
         "notes": scene.notes,
         "switch": {"words": scene.switch, "to": scene.switch_to, "every": scene.switch_step},
-        "points": _points(scene.points),
+        "points": scene.points.part if scene.points else None,
         "notice": Part(scene.notice),
         "shown": dict(scene.shown),
         "embedded": scene.embedded,

@@ -9,17 +9,25 @@ from functools import partial
 import numpy as np
 
 from wdviz import datasets, networks
-from wdviz.experiments.overfitting import Comparison, film_pair, verdict
+from wdviz.experiments.overfitting import Comparison, compare, film_pair, verdict
 from wdviz.figures import curves, decision, palette
 from wdviz.figures.film import film
 from wdviz.results import Arm, History
 from wdviz.runs import Run
 from wdviz.settings import MAX_TRAIN, Settings, shrink_per_step
 from wdviz.ui import live
+from wdviz.ui.live import Following
 from wdviz.ui.scenes import common
 from wdviz.ui.scenes.common import decay_slider, histograms, losses, score_form, score_name, slider, spoken_layer
 from wdviz.ui.stage import Panel, Points, Reel, Scene, Slider, Stat, View
 from wdviz.ui.words import answer, between, decays, number, percent, seeds, shrink, spoken_decay, switches
+
+
+def followed(chosen: Settings, following: Following, *, test_points: bool = False, filmed: Mapping[Run, History] | None = None) -> Scene:
+    """What is finished so far. `filmed` as for `scene`."""
+    comparison = compare(chosen, following.results)
+    assert comparison is not None  # the first pair is there
+    return scene(comparison, time_left=following.time_left, test_points=test_points, filmed=filmed)
 
 
 def scene(comparison: Comparison, *, time_left: str = "", test_points: bool = False, filmed: Mapping[Run, History] | None = None) -> Scene:

@@ -6,10 +6,12 @@ from functools import partial
 
 import numpy as np
 
-from wdviz.experiments.sensitivity import IMAGES, LADDERS, NOISE, Sensitivity
+from wdviz.experiments.sensitivity import IMAGES, LADDERS, NOISE, Sensitivity, summarise
 from wdviz.figures import reaction
 from wdviz.figures import sensitivity as figures
 from wdviz.measured import Probes
+from wdviz.plans import Probe
+from wdviz.settings import Settings
 from wdviz.ui import live
 from wdviz.ui.live import Following
 from wdviz.ui.scenes.common import decay_slider, score_form, score_name, slider, unit
@@ -17,6 +19,13 @@ from wdviz.ui.stage import Panel, Scene, Stat, View
 from wdviz.ui.words import between, decays, number, percent, seeds, shrink, switches
 
 HARDLY = 0.02  # a smaller gain, in accuracy or as a share of the loss, is hardly one
+
+
+def followed(settings: Settings, plan: Probe, following: Following) -> Scene:
+    """What is finished so far."""
+    found = summarise(settings, plan, following.results)
+    assert found is not None  # the first group is whole
+    return scene(found, following)
 
 
 def scene(found: Sensitivity, following: Following) -> Scene:
