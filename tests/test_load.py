@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import http.client
-import socket
 import time
 from collections.abc import Callable, Coroutine, Iterator
 from dataclasses import dataclass
@@ -16,7 +15,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from tests.benchmarks.load import Usage
 from tests.benchmarks.visitors import Visitor
-from tests.serving import Server, running
+from tests.serving import Server, free_port, running
 
 SMALL = "seeds=2&steps=20"  # runs of milliseconds
 PAGES = {"": SMALL, "sensitivity": SMALL, "learning-rate": f"{SMALL}&side=3&map_seeds=1", "tuning": f"{SMALL}&folds=2&candidates=3"}
@@ -55,9 +54,7 @@ class Watched:
 
 @pytest.fixture(scope="module")
 def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     path: Path = tmp_path_factory.mktemp("load") / "log"
     with path.open("w+b") as log, running(log, script="tests/impatient_app.py", WDVIZ_METRICS=f"127.0.0.1:{port}") as server:
         found = Watched(server, port)

@@ -6,7 +6,6 @@ import asyncio
 import http.client
 import json
 import re
-import socket
 import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -26,7 +25,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.typing import Origin, Subprotocol
 
 from tests.benchmarks.visitors import Visitor
-from tests.serving import ROOT, running
+from tests.serving import ROOT, free_port, running
 
 # The app itself, in which two addresses break a page: outside of what the stage shows, and within.
 BROKEN = """
@@ -71,9 +70,7 @@ class Server:
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     folder = tmp_path_factory.mktemp("server")
     (folder / "app.py").write_text(BROKEN)
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     with (
         (folder / "log").open("w+b") as log,
         running(log, script=str(folder / "app.py"), WDVIZ_METRICS=f"127.0.0.1:{port}") as found,

@@ -7,7 +7,7 @@ import queue
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
@@ -151,13 +151,9 @@ class Sweep:
         self._started = time.monotonic()
         self._cache = cache
         self._landed: queue.SimpleQueue[Future[Any]] = queue.SimpleQueue()  # asking each of hundreds of futures would take milliseconds
-        missing = []
-        for job in dict.fromkeys(jobs):
-            known = cache.get(job)
-            if known is None:
-                missing.append(job)
-            else:
-                self.results[job] = known
+        wanted = dict.fromkeys(jobs)
+        self.results |= cache.known(wanted)
+        missing = [job for job in wanted if job not in self.results]
         self._at_once = len(self.results)
         self._pending: dict[Future[Any], Job] = dict(zip(start(missing), missing, strict=True))
         for future in list(self._pending):
@@ -241,14 +237,21 @@ class Cache:
 
     def get(self, job: Job) -> Any:
         """Its result, or None."""
+        return self.known((job,)).get(job)
+
+    def known(self, jobs: Iterable[Job]) -> dict[Job, Any]:
+        """Those of the jobs that are there, with their results."""
+        found: dict[Job, Any] = {}
         with self._guard:
-            result = self._results.get(job)
-            if result is None:
-                self._misses += 1
-            else:
-                self._hits += 1
-                self._results.move_to_end(job)
-            return result
+            results, seen = self._results, 0
+            for job in jobs:
+                seen += 1
+                if job in results:
+                    found[job] = results[job]
+                    results.move_to_end(job)
+            self._hits += len(found)
+            self._misses += seen - len(found)
+        return found
 
     def put(self, job: Job, result: Result) -> None:
         with self._guard:
@@ -286,9 +289,9 @@ def one_by_one(executor: Executor) -> Callable[[Sequence[Job]], list[Future[Any]
     return lambda jobs: [executor.submit(job.execute) for job in jobs]
 
 
-def finished(jobs: Sequence[Job]) -> dict[Any, Any]:
+def finished(jobs: Iterable[Job]) -> dict[Any, Any]:
     """Those of the jobs that are in the cache of finished ones, with their results."""
-    return {job: result for job in jobs if (result := _cache.get(job)) is not None}
+    return _cache.known(jobs)
 
 
 def kept() -> Kept:

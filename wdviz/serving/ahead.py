@@ -1,17 +1,18 @@
-"""What visitors will most likely ask for, trained before they do, while nobody waits for anything: each page as it opens, at each decay."""
+"""What visitors will most likely ask for, made before they do, while nobody waits for anything: each page as it opens, at each decay."""
 
 from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Iterator
-from dataclasses import replace
-from itertools import islice
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 
 from wdviz import runs
 from wdviz.runs import Job
-from wdviz.serving import metrics, warmup
+from wdviz.serving import metrics
+from wdviz.serving.warmup import WORK, Work
 from wdviz.settings import DECAYS, Settings
+from wdviz.ui.live import Following
 
 LOOK_S = 0.2  # so often it looks whether the server has nothing to do
 SESSION = "ahead"  # in the pool
@@ -19,36 +20,70 @@ SESSION = "ahead"  # in the pool
 _log = logging.getLogger(__name__)
 
 
-def plan(*, whole: bool) -> Iterator[Job]:
-    """What each page shows first at each decay, nearest to the one that it opens with first; if `whole`, then all the rest."""
+@dataclass(frozen=True)
+class Train:
+    """Jobs to do."""
+
+    jobs: Sequence[Job]
+
+    def do(self) -> None:
+        runs.sweep(self.jobs, session=SESSION).wait_all()
+
+
+@dataclass(frozen=True)
+class Draw:
+    """A page to draw, if all that it shows is trained and still there."""
+
+    work: Work
+    settings: Settings
+
+    def do(self) -> None:
+        jobs = {job for group in self.work.groups(self.settings) for job in group}
+        results = runs.finished(jobs)
+        if len(results) < len(jobs):
+            return
+        for panel in self.work.scene(self.settings, Following(results, len(jobs), None)).panels:
+            for view in panel.views:
+                _ = view.part.packed
+
+
+def plan(*, whole: bool, at_once: int) -> Iterator[Train | Draw]:
+    """What each page shows first at each decay, nearest to the one that it opens with first; if `whole`, then all the rest.
+
+    Trainings come in steps of `at_once`.
+    """
     start = Settings()
     opens_at = DECAYS.index(start.decay)
     nearest = sorted(DECAYS, key=lambda decay: abs(DECAYS.index(decay) - opens_at))
+    wanted = [(work, replace(start, decay=decay)) for decay in nearest for work in WORK.values()]
     seen = set[Job]()
-    for first in (True, False)[: 1 + whole]:
-        for decay in nearest:
-            for groups in warmup.WORK.values():
-                of_page = groups(replace(start, decay=decay))
-                for job in of_page[0] if first else (job for group in of_page[1:] for job in group):
-                    if job not in seen:
-                        seen.add(job)
-                        yield job
+
+    def train(jobs: Sequence[Job]) -> Iterator[Train]:
+        new = [job for job in dict.fromkeys(jobs) if job not in seen]
+        seen.update(new)
+        yield from (Train(new[k : k + at_once]) for k in range(0, len(new), at_once))
+
+    for work, settings in wanted:
+        yield from train(work.groups(settings)[0])
+    for work, settings in wanted if whole else ():
+        yield from train([job for group in work.groups(settings) for job in group])
+        yield Draw(work, settings)
 
 
 class Ahead:
-    """Trains jobs in their order, from a thread of its own and a few at a time: a visitor who comes waits for one run at most."""
+    """Takes steps in their order, from a thread of its own, while the pool has nothing to do: a visitor who comes waits for one at most."""
 
-    def __init__(self, jobs: Iterator[Job]) -> None:
-        self._jobs = jobs
+    def __init__(self, steps: Iterator[Train | Draw]) -> None:
+        self._steps = steps
         self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._train, name="ahead", daemon=True)
+        self._thread = threading.Thread(target=self._go, name="ahead", daemon=True)
 
     def start(self) -> None:
         metrics.AHEAD.set(1)
         self._thread.start()
 
     def stop(self) -> None:
-        """It ends after the runs under way."""
+        """It ends after the step under way."""
         self._stop.set()
 
     def join(self, seconds: float) -> bool:
@@ -56,17 +91,17 @@ class Ahead:
         self._thread.join(seconds)
         return not self._thread.is_alive()
 
-    def _train(self) -> None:
+    def _go(self) -> None:
         try:
-            while batch := list(islice(self._jobs, runs.pool().workers)):
+            for step in self._steps:
                 while not self._stop.is_set() and _busy():
                     self._stop.wait(LOOK_S)
                 if self._stop.is_set():
                     return
-                runs.sweep(batch, session=SESSION).wait_all()
+                step.do()
         except Exception:
             if not self._stop.is_set():  # else the pool was shut down under it
-                _log.exception("training ahead has ended: visitors wait a little longer, nothing else")
+                _log.exception("nothing more is made ahead: visitors wait a little longer, nothing else")
         finally:
             metrics.AHEAD.set(0)
 

@@ -33,7 +33,7 @@ async def lifespan(app: Any) -> AsyncIterator[None]:
     gc.collect()
     gc.freeze()
     warmup.later()
-    training = None if chosen.ahead == "none" else ahead.Ahead(ahead.plan(whole=chosen.ahead == "all"))
+    training = None if chosen.ahead == "none" else ahead.Ahead(ahead.plan(whole=chosen.ahead == "all", at_once=runs.pool().workers))
     if training:
         training.start()
     yield

@@ -19,7 +19,7 @@ from wdviz.ui.stage import Ask, Hold, Scene
 SOON_S = 0.3  # after which a browser asks again for a picture that is being made
 IN_LINE_S = 2.0  # after which a browser asks again whether there is room
 LATER_S = 5.0  # and whether the repetitions that were left out can be afforded
-MOST_SCENES, MOST_SCENE_BYTES = 1000, 96 * 2**20  # kept of all sessions, with the results that they show
+MOST_SCENES, MOST_SCENE_BYTES = 1000, 192 * 2**20  # kept of all sessions, with the results that they show
 A_SCENE = 2**16  # bytes of one without its results
 CROWDED = "Many people are training now, so this shows {} of {} seeds. The others follow by themselves."
 
