@@ -1,4 +1,4 @@
-"""Measure speed: `python -m tests.benchmarks [kernel|families|sweep|cluster|page|load|all]`; `load` has options of its own."""
+"""Measure speed: `python -m tests.benchmarks [kernel|families|sweep|cluster|page|budget|load|all]`; `load` has options of its own."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 # Compiled programs are kept where the tests keep theirs.
 os.environ.setdefault("WDVIZ_CACHE", str(Path(__file__).parents[2] / ".cache" / "xla"))
 
-PARTS = ("kernel", "families", "sweep", "cluster", "page", "load", "all")
+PARTS = ("kernel", "families", "sweep", "cluster", "page", "budget", "load", "all")
 
 
 def main() -> None:
@@ -43,6 +43,10 @@ def main() -> None:
         from tests.benchmarks import page
 
         page.main()
+    if part in ("budget", "all"):
+        from tests.benchmarks import budget
+
+        budget.main()
     if part in ("load", "all"):
         from tests.benchmarks import load
 

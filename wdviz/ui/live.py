@@ -161,39 +161,73 @@ def follow(groups: Sequence[Sequence[Job]], *, finely: bool = False, what: str =
         PoolFull: if the first group finds the server full.
         ValueError: if a job cannot be done.
     """
-    now, planned = wishes(), tuple(job for group in groups for job in group)
+    now, tally = wishes(), _Tally(groups)
     known: tuple[tuple[Job, ...], Sweep] | None = st.session_state.get("_sweep")
-    again = known is not None and known[0] == planned and not now.moving
-    now.stopped = now.stopped and known is not None and known[0] == planned
-    shown, before = st.session_state.get("_shown", (0, 0)) if again else (0, 0)
-    started, place = time.monotonic(), 0
-    at_once = runs.finished(planned)
-    begun = all(job in at_once for job in groups[0])
-    try:
-        sweep = _under_way(planned, planned if again and begun else groups[0], urgent=not begun)
-    except PoolFull as full:
-        if not begun:
-            raise
-        sweep, place = None, full.place  # the first picture is there; the rest is asked for again and again
-    while True:
-        _check_in()
-        results = at_once | (sweep.results if sweep else {})
-        whole = sum(all(job in results for job in group) for group in groups)
-        passed = time.monotonic() - started
-        begun = all(job in results for job in groups[0])
-        enough = begun and (whole > shown or (finely and passed > LONGEST_S and len(results) > before))
-        left = (TOGETHER_S if again else 0) - passed
-        if (sweep and sweep.done) or now.stopped or (enough and left <= 0) or passed > PATIENT_S:
-            break
-        _wait(sweep, min(max(left, 0), STEP_S) if enough else STEP_S)
-    if not begun:
+    same = known is not None and known[0] == tally.planned
+    again = same and not now.moving
+    now.stopped = now.stopped and same
+    tally.start(again=again)
+    _wait_for_news(tally, st.session_state.get("_shown", (0, 0)) if again else (0, 0), TOGETHER_S if again else 0, finely=finely)
+    if not tally.begun:
         raise NotYet(_busy())
     _turns.take(urgent=not again)
     _check_in()
-    _wait(sweep, 0)  # what came meanwhile is shown as well
-    results = at_once | (sweep.results if sweep else {})
-    st.session_state["_shown"] = sum(all(job in results for job in group) for group in groups), len(results)
-    return Following(results, len(set(planned)), sweep.seconds_left if sweep else None, now.stopped, what, place, now.moving)
+    _wait(tally.sweep, 0)  # what came meanwhile is shown as well
+    results, sweep = tally.results, tally.sweep
+    st.session_state["_shown"] = tally.whole, len(results)
+    left = sweep.seconds_left if sweep else None
+    return Following(results, len(set(tally.planned)), left, now.stopped, what, tally.place, now.moving)
+
+
+class _Tally:
+    """What is finished of groups of jobs: what was at first, and what the sweep under way has given since."""
+
+    def __init__(self, groups: Sequence[Sequence[Job]]) -> None:
+        self.planned = tuple(job for group in groups for job in group)
+        self.sweep: Sweep | None = None
+        self.place = 0  # in the line
+        self._groups, self._at_once = groups, runs.finished(self.planned)
+
+    @property
+    def results(self) -> dict[Any, Any]:
+        return self._at_once | (self.sweep.results if self.sweep else {})
+
+    @property
+    def whole(self) -> int:
+        """How many groups are."""
+        results = self.results
+        return sum(all(job in results for job in group) for group in self._groups)
+
+    @property
+    def begun(self) -> bool:
+        """Whether the first group is whole."""
+        results = self.results
+        return all(job in results for job in self._groups[0])
+
+    def start(self, *, again: bool) -> None:
+        """Start all, or the first group alone where it is not there yet or a page asks for the first time. Raises `PoolFull`."""
+        begun = self.begun
+        try:
+            self.sweep = _under_way(self.planned, self.planned if again and begun else self._groups[0], urgent=not begun)
+        except PoolFull as full:
+            if not begun:
+                raise
+            self.place = full.place  # the first picture is there; the rest is asked for again and again
+
+
+def _wait_for_news(tally: _Tally, before: tuple[int, int], together: float, *, finely: bool) -> None:
+    """Until there is more to show than `before`, (whole groups, jobs), and for `together` seconds at least; or patience ends."""
+    started = time.monotonic()
+    while True:
+        _check_in()
+        passed = time.monotonic() - started
+        more = finely and passed > LONGEST_S and len(tally.results) > before[1]
+        enough = tally.begun and (more or tally.whole > before[0])
+        left = together - passed
+        ended = (tally.sweep and tally.sweep.done) or wishes().stopped
+        if ended or (enough and left <= 0) or passed > PATIENT_S:
+            return
+        _wait(tally.sweep, min(max(left, 0), STEP_S) if enough else STEP_S)
 
 
 def drawn() -> None:
