@@ -7,8 +7,10 @@ import gzip
 import socket
 import tomllib
 from pathlib import Path
+from typing import Any
 
 import pytest
+import streamlit
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.gzip import GZipMiddleware
@@ -20,6 +22,7 @@ from streamlit.runtime import app_session
 
 from wdviz.serving import assembly, start
 from wdviz.serving.head import Head
+from wdviz.serving.zipped import Zipped
 from wdviz.ui import files
 
 
@@ -113,6 +116,49 @@ def test_a_page_learns_where_the_server_is_before_any_other_script():
     assert body == PAGE.replace("<script>1", f"{tag}<script>1")
     assert headers["content-length"] == [str(len(body.encode()))]
     assert files.url("base.js") in tag
+
+
+def test_no_page_has_the_browser_fetch_a_font_that_it_does_not_use():
+    index = (Path(streamlit.__file__).parent / "static" / "index.html").read_text(encoding="utf-8")
+    assert index.count('as="font"') == 1
+    assert 'as="font"' not in answered(index)[1]
+    kept = '<link rel="preload" href="a.css" as="style">'
+    assert kept in answered(PAGE.replace("<head>", f"<head>{kept}"))[1]
+
+
+def static(path: str, encoding: bytes = b"gzip", method: str = "GET") -> tuple[dict[str, str], bytes]:
+    """What the middleware answers for a file of Streamlit's, with an app behind it that says that it was asked."""
+    behind = Starlette(routes=[Route("/{path:path}", lambda request: PlainTextResponse("behind"))])
+    sent: list[Any] = []
+
+    async def receive() -> Any:
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    scope = {"type": "http", "method": method, "path": path, "headers": [(b"accept-encoding", encoding)], "query_string": b""}
+    asyncio.run(Zipped(behind)(scope, receive, send))
+    return {name.decode(): value.decode() for name, value in sent[0]["headers"]}, b"".join(m.get("body", b"") for m in sent[1:])
+
+
+@pytest.mark.parametrize(("suffix", "kind"), [(".js", "text/javascript"), (".css", "text/css")])
+def test_streamlit_s_scripts_and_styles_come_compressed_and_are_the_same(suffix: str, kind: str):
+    folder = Path(streamlit.__file__).parent / "static"
+    path = next(folder.rglob(f"static/*/*{suffix}"))
+    address = f"/{path.relative_to(folder).as_posix()}"
+    headers, body = static(address)
+    assert gzip.decompress(body) == path.read_bytes()
+    assert (headers["content-encoding"], headers["vary"]) == ("gzip", "Accept-Encoding")
+    assert headers["cache-control"].startswith("public, immutable, max-age=")
+    assert headers["content-type"].startswith(kind)
+    assert static(address, b"identity")[1] == b"behind"
+    assert "content-encoding" not in static(address, method="HEAD")[0]
+
+
+@pytest.mark.parametrize("path", ["/static/js/none.js", "/static/../index.html", "/index.html", "/static/js/", "/static/%2e%2e/index.html"])
+def test_no_other_file_is_read(path: str):
+    assert static(path)[1] == b"behind"
 
 
 def test_what_is_no_page_passes_as_it_is():

@@ -15,6 +15,7 @@ from wdviz.serving.headers import SecurityHeaders
 from wdviz.serving.limits import Limits
 from wdviz.serving.messages import ROUTER
 from wdviz.serving.start import lifespan
+from wdviz.serving.zipped import Zipped
 from wdviz.ui import files, share
 
 __all__ = ["ROUTER", "around"]
@@ -42,4 +43,5 @@ def middleware() -> list[Middleware]:
         Middleware(Limits, chosen),
         Middleware(Gate, chosen),
         Middleware(Head),
+        Middleware(Zipped),
     ]

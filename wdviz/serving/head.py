@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
+
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from wdviz.ui import files
+
+_FONT = re.compile(rb'<link\s+rel="preload"[^>]*\bas="font"[^>]*>')  # of Streamlit's page: 171 kB that no text here uses
 
 
 class Head:
@@ -42,7 +46,7 @@ class _Page:
         self._parts.append(message.get("body", b""))
         if message.get("more_body", False):
             return
-        body = b"".join(self._parts).replace(b"<script", files.base_script() + b"<script", 1)
+        body = _FONT.sub(b"", b"".join(self._parts)).replace(b"<script", files.base_script() + b"<script", 1)
         headers = MutableHeaders(scope=self._start)
         if "content-length" in headers and any(self._parts):  # an answer to HEAD has a length and no body
             headers["content-length"] = str(len(body))
