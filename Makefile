@@ -8,7 +8,7 @@ PYTHON ?= python3
 PIP := .venv/bin/pip install --quiet --no-input --disable-pip-version-check --require-hashes
 
 .DELETE_ON_ERROR:
-.PHONY: help run test check bench format lock audit clean chromium
+.PHONY: help run test check bench film format dist lock audit clean chromium
 
 help:  ## Print this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' Makefile
@@ -31,9 +31,17 @@ check: .venv/.dev  ## Check format, lint, types and layers, then run all tests
 bench: .venv/.dev  ## Measure speed
 	.venv/bin/python -m tests.benchmarks $(ARGS)
 
+film: .venv/.dev chromium  ## Film the app anew for README.md
+	.venv/bin/python -m tests.browser.film
+
 format: .venv/.dev  ## Put imports and layout in order
 	.venv/bin/ruff check --fix
 	.venv/bin/ruff format
+
+dist: .venv/.dev  ## Build the archives of a release in dist/
+	rm -rf dist
+	.venv/bin/uv build --quiet --no-build-isolation --python .venv/bin/python $(ARGS)
+	rm -rf wdviz.egg-info
 
 COMPILE := .venv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links
 

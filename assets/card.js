@@ -67,6 +67,12 @@ export class Card {
     return this.plot._fullLayout;
   }
 
+  /** On a phone, two maps side by side say more than one. With more classes or to edit points one needs the legend or the size. */
+  get small() {
+    const { stage, panel, view } = this;
+    return Boolean(stage.onPhone && panel.tone && view.map?.meta.colors.length === 2 && !stage.body.embedded && !stage.editing && !stage.presenter.on);
+  }
+
   get height() {
     return this.stage.heightOf(this);
   }
@@ -85,6 +91,7 @@ export class Card {
     setText(this.toggleText, panel.toggle);
     this.updateStats(panel.stats);
     this.updateControls();
+    this.root.toggleAttribute("data-small", this.small);
     if (this.view.figure) this.showView();
     else this.stage.ask({}); // it was left out, since the server did not know yet that it is the one shown
   }
@@ -136,7 +143,8 @@ export class Card {
     const { figure, map, label } = this.view;
     const log = this.panel.toggle ? this.toggled : null;
     const still = coarse.matches || (map && this.stage.editing);
-    return themedLayout(figure, theme, { label, height: this.height, map, log, still });
+    const layout = themedLayout(figure, theme, { label, width: this.figure.clientWidth, height: this.height, map, log, still });
+    return this.small ? bare(layout) : layout;
   }
 
   /** The decision map alone, before the figures: it needs no library, and it is the picture one came for. */
@@ -168,7 +176,7 @@ export class Card {
   }
 
   drawKey(theme) {
-    return [theme.key, this.toggled, this.height, coarse.matches, this.stage.editing].join();
+    return [theme.key, this.toggled, this.height, this.small, coarse.matches, this.stage.editing].join();
   }
 
   async draw(theme) {
@@ -279,6 +287,12 @@ export class Card {
     if (this.map) maps.show(this.map, this.view.map.z);
     this.place();
   }
+}
+
+/** The layout without what stands around the axes. */
+function bare(layout) {
+  for (const name of ["xaxis", "yaxis"]) Object.assign(layout[name], { showticklabels: false, ticks: "", title: undefined });
+  return Object.assign(layout, { showlegend: false, margin: { l: 1, r: 1, t: 1, b: 1 } });
 }
 
 const row = (frames, k) => {

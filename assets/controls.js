@@ -13,17 +13,31 @@ export class Controls {
     this.sliders = new Map();
   }
 
-  update({ sliders, readout }, mayMove) {
+  /** `dock`: where the slider of the decay stands, if not beside the others: on a phone, in reach of the thumb. */
+  update({ sliders, readout }, mayMove, dock) {
     const names = sliders.map(({ name }) => name);
     for (const [name, slider] of this.sliders) if (!names.includes(name)) { slider.root.remove(); this.sliders.delete(name); }
-    sliders.forEach((given, i) => {
+    sliders.forEach((given) => {
       let slider = this.sliders.get(given.name);
       if (!slider) this.sliders.set(given.name, (slider = new Slider(this.stage, given.name)));
-      if (this.list.children[i] !== slider.root) this.list.insertBefore(slider.root, this.list.children[i] ?? null);
       slider.update(given, mayMove);
     });
+    this.arrange(names, dock);
     setRich(this.said, readout[0]);
     setText(this.kind, readout[1]);
+  }
+
+  arrange(names, dock) {
+    let at = 0;
+    for (const name of names) {
+      const { root } = this.sliders.get(name);
+      const docked = dock && name === "decay";
+      const [parent, before] = docked ? [dock, dock.firstChild] : [this.list, this.list.children[at] ?? null];
+      const moves = root.parentElement !== parent || (!docked && root !== before);
+      if (moves && !root.contains(document.activeElement)) parent.insertBefore(root, before); // it would lose what is typed
+      if (root.parentElement === this.list) at += 1;
+    }
+    this.docked = Boolean(dock?.contains(this.sliders.get("decay")?.root ?? null));
   }
 }
 

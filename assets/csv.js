@@ -8,7 +8,7 @@ export function downloadCsv(name, view) {
   const columns = ["trace", "x", "y", "value", "margin"].slice(0, rows.reduce((most, row) => Math.max(most, row.length), 3));
   const cell = (value) => {
     const text = String(value ?? "");
-    return /[",\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+    return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
   };
   // The first line says which settings it comes from: the address holds them all.
   const lines = [`# ${location.href}`, ...[columns, ...rows].map((row) => row.map(cell).join(","))];
@@ -21,7 +21,8 @@ export function downloadCsv(name, view) {
 function traceRows(trace, name) {
   const along = (given, start = 0, step = 1) => (k) => (given ? given[k] : start + step * k);
   const [x, y] = [along(trace.x, trace.x0, trace.dx), along(trace.y, trace.y0, trace.dy)];
-  if (!trace.z) return Array.from({ length: (trace.y ?? trace.x ?? []).length }, (_, k) => [name, x(k), y(k)]);
+  const length = Math.max(trace.x?.length ?? 0, trace.y?.length ?? 0);
+  if (!trace.z) return Array.from({ length }, (_, k) => [name, x(k), y(k)]);
   const columns = trace.z.shape[1];
   const place = (k) => [name, x(k % columns), y(Math.floor(k / columns))];
   if (!trace.meta?.levels) return Array.from(trace.z, (z, k) => [...place(k), z]);

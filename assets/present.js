@@ -9,10 +9,12 @@ export class Presenter {
   constructor(stage, parent) {
     this.stage = stage;
     this.place = 0; // step of the presentation
+    this.changed = false; // whether the settings are no longer those of the step
     this.solo = null; // name of the only card that is shown
     this.root = make("div", "wd-caption", parent, { role: "group", ariaLabel: "Presentation" });
     this.prev = button(this.root, "Back", () => this.go(-1), { title: "Page up, or B" });
     this.words = make("p", "wd-caption-words", this.root, { role: "status" });
+    this.again = button(this.root, "Again", () => this.goTo(this.place), { title: "A: this step as it was" });
     this.next = button(this.root, "Next", () => this.go(1), { title: "Page down, or N" });
     this.one = button(this.root, "One figure", () => this.nextFigure(), { title: "F: the next figure alone; L: all figures" });
     this.leave = button(this.root, "Leave", () => this.set("present", false), { title: "Escape, or P" });
@@ -54,16 +56,39 @@ export class Presenter {
     this.one.ariaPressed = String(Boolean(this.solo));
     const { notice } = stage.body;
     setText(this.words, notice.length ? `${this.place + 1} of ${notice.length}: ${notice[this.place]}` : "");
+    setText(this.next, this.place === notice.length - 1 ? "Next page" : "Next");
+    this.again.hidden = !this.changed;
     stage.repaint();
   }
 
+  /** To the next step or the one before; beyond the last one to the next page, before the first one to the page before. */
   go(by) {
-    const { notice } = this.stage.body;
-    const place = Math.min(Math.max(this.place + by, 0), notice.length - 1);
-    if (place === this.place) return;
+    const place = this.place + by;
+    if (place >= 0 && place < this.stage.body.notice.length) this.goTo(place);
+    else this.turn((at) => at + by);
+  }
+
+  goTo(place) {
     this.place = place;
+    this.changed = false;
     this.stage.ask({ notice: place });
     this.show();
+  }
+
+  /** Another page, which then shows its first step. The links are those of the sidebar, hidden now. */
+  turn(choose) {
+    const links = [...document.querySelectorAll("[data-testid=stSidebarNavLink]")];
+    const here = links.findIndex((link) => link.matches("[aria-current=page]"));
+    const wanted = choose(here);
+    if (wanted === here) this.goTo(0);
+    else links[wanted]?.click();
+  }
+
+  /** What the visitor puts may lead away from the step. */
+  note(put) {
+    if (this.changed || !Object.keys(put).some((name) => !(name in this.stage.shown))) return;
+    this.changed = true;
+    this.again.hidden = false;
   }
 
   nextFigure() {
@@ -92,10 +117,12 @@ export class Presenter {
       h: () => this.toggle("contrast"),
       e: () => editor.toggle(),
       ...(this.on && {
+        ...Object.fromEntries(Array.from({ length: 9 }, (_, page) => [page + 1, () => this.turn(() => page)])),
         PageDown: () => this.go(1),
         PageUp: () => this.go(-1),
         n: () => this.go(1),
         b: () => this.go(-1),
+        a: () => this.goTo(this.place),
         f: () => this.nextFigure(),
         l: () => this.allFigures(),
         Escape: () => this.set("present", false),

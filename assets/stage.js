@@ -1,6 +1,7 @@
 // The stage: cards with live pictures and the controls that move them, built once and then changed in place.
 // wdviz/ui/stage.py describes what the server sends and what may be asked of it.
 
+import { attend } from "./around.js";
 import { Card } from "./card.js";
 import { Controls } from "./controls.js";
 import { button, load, make, nextFrame, setRich, setText, updateOffers } from "./dom.js";
@@ -13,8 +14,12 @@ import { readTheme } from "./theme.js";
 import { Wire } from "./wire.js";
 
 const stages = new WeakMap(); // host element -> stage
-const PATIENCE_MS = 10_000; // after which an answer is given up
+const SILENCE_MS = 4_000; // after which the visitor is told that an answer is waited for
+const PATIENCE_MS = 10_000; // and after which it is asked for once more
+const phone = matchMedia("(max-width: 759.98px) and (min-height: 480px)");
 const OVERTAKEN_S = 0.3; // after which a stage asks again that was told to wait for another wish, and has none
+
+attend();
 
 /** Called by Streamlit on each change of data or theme. */
 export default function receive(component, urls) {
@@ -65,7 +70,7 @@ class Stage {
     this.presentButton = button(this.tools, "Present", () => this.presenter.toggle("present"), { title: "P" });
     button(this.tools, "Share", () => openShare(root, { href: location.href, qr: new URL(this.urls.qr, location.origin).href }));
     this.controls.root.hidden = this.tools.hidden = this.dock.hidden = true; // until there is something to show
-    this.onResize = () => this.presenter.on && this.repaint();
+    this.onResize = () => (this.presenter.on || this.onPhone !== phone.matches) && this.repaint();
     addEventListener("resize", this.onResize);
   }
 
@@ -73,7 +78,7 @@ class Stage {
     for (const card of this.cards.values()) card.remove();
     this.presenter.remove();
     removeEventListener("resize", this.onResize);
-    clearTimeout(this.pause);
+    for (const timer of [this.pause, this.timer, this.silence]) clearTimeout(timer);
     this.root.remove();
   }
 
@@ -93,6 +98,7 @@ class Stage {
    * What merely asks for more of the same is overtaken by all else: the server then leaves it.
    */
   ask({ put = {}, live = false, ...others }) {
+    this.presenter.note(put);
     this.wish ??= { put: {} };
     Object.assign(this.wish.put, put);
     Object.assign(this.wish, others, { live });
@@ -107,9 +113,22 @@ class Stage {
     this.last = this.wish;
     this.wish = null;
     this.waiting = message.id;
-    clearTimeout(this.timer);
-    this.timer = setTimeout(() => { this.waiting = 0; this.send(); }, PATIENCE_MS);
+    for (const timer of [this.timer, this.silence]) clearTimeout(timer);
+    this.timer = setTimeout(() => this.waiting && this.askOnceMore(), PATIENCE_MS);
+    this.silence = setTimeout(() => this.waiting && this.sayWaiting(), SILENCE_MS);
     this.component.setTriggerValue("ask", message);
+  }
+
+  /** No answer came: asks for what was wanted, and for what has been wanted since. */
+  askOnceMore() {
+    this.waiting = 0;
+    this.wish = { ...this.last, ...this.wish, put: { ...this.last.put, ...this.wish?.put } };
+    this.send();
+  }
+
+  sayWaiting() {
+    this.silent = true;
+    this.say(navigator.onLine ? "Waiting for the server." : "There is no connection. What you change follows when it is back.");
   }
 
   // --- what the server says ------------------------------------------------------------------------------------------------------
@@ -125,6 +144,8 @@ class Stage {
     const body = await this.wire.open(data);
     if (!body) { this.startAnew(); return; }
     if (body.ask >= this.waiting) this.waiting = 0;
+    if (this.silent) this.say(this.body?.status ?? "");
+    this.silent = false;
     this.announce("wd:answered", { ask: body.ask });
     if (body.hold) { this.hold(body.hold); return; }
     if (body.reel) this.reel = { ...body.reel, scene: body.scene };
@@ -220,6 +241,8 @@ class Stage {
   update(body) {
     const { presenter } = this;
     this.root.toggleAttribute("data-embed", body.embedded);
+    this.onPhone = phone.matches;
+    this.root.toggleAttribute("data-phone", this.onPhone && !body.embedded);
     const present = presenter.on;
     if (this.root.hasAttribute("data-present") !== present || this.contrast !== this.shown.contrast) {
       this.contrast = this.shown.contrast;
@@ -232,11 +255,11 @@ class Stage {
     this.controls.root.hidden = this.tools.hidden = false;
     this.progress.update(body.progress);
     updateOffers(this.offers, body.offers, this);
-    this.controls.update(body, this.settled);
+    this.controls.update(body, this.settled, this.onPhone && !body.embedded ? this.dock : null);
     this.updateCards(body.panels);
     this.editor.update(body.points, this.settled);
     this.player.update(body);
-    this.dock.hidden = !body.scene && !this.presenter.on;
+    this.dock.hidden = !body.scene && !this.presenter.on && !this.controls.docked;
     this.updateTools();
   }
 
@@ -245,6 +268,7 @@ class Stage {
     pressed.push([this.contrastButton, this.shown.contrast], [this.presentButton, this.presenter.on]);
     for (const [element, on] of pressed) element.ariaPressed = String(Boolean(on));
     this.editButton.hidden = this.testButton.hidden = !this.body.points;
+    this.presentButton.hidden = this.onPhone && !this.presenter.on;
     this.editButton.ariaDisabled = String(!this.editor.possible);
     this.editButton.title = this.editor.possible ? "E" : (this.editor.points?.whyNot ?? "");
   }
@@ -287,8 +311,9 @@ class Stage {
   }
 
   /** Height of a card's picture. Presented, what is shown first fills the screen. */
-  heightOf({ panel, figure }) {
+  heightOf({ panel, figure, small }) {
     const { on, solo } = this.presenter;
+    if (small) return figure.clientWidth;
     if (!on) return panel.height;
     if (!panel.tone && !solo) return Math.round(Math.max(innerHeight * 0.42, 260));
     const scrolled = this.root.closest("[data-testid=stMain]")?.scrollTop ?? 0;

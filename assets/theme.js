@@ -11,6 +11,10 @@ const PAPERS = {
   contrast: { ink: "#000000", mute: "#000000", grid: "#b5b5b5", paper: "#ffffff", pale: "#ffffff" },
 };
 const CONTRAST_LINES = 1.4; // a projector washes thin lines out
+const NUMBER = /^(<b>)?[\d.,¼½]+( ?%)?(<\/b>)?$/; // a label that may be left out: its neighbours say what it is
+const TAGS = /<[^>]*>/g;
+const [DIGIT, APART] = [0.62, 6]; // width of a digit in units of its size, and pixels between two labels
+const BAR = 55; // pixels that a key to colours takes beside the plot
 const pen = document.createElement("canvas").getContext("2d");
 
 /** The theme that the page has now; marks the stage with it. */
@@ -59,6 +63,8 @@ export function themedTrace(trace, theme) {
   for (const [part, size] of [["line", "width"], ["marker", "size"]]) {
     if (theme.lines !== 1 && typeof copy[part]?.[size] === "number") copy[part][size] *= theme.lines;
   }
+  const { colorbar } = copy;
+  for (const font of [colorbar?.tickfont, colorbar?.title?.font]) if (font?.size) font.size *= theme.scale;
   return copy;
 }
 
@@ -68,8 +74,8 @@ function rowsOf(matrix) {
   return Array.from({ length: count }, (_, k) => matrix.subarray(k * width, (k + 1) * width));
 }
 
-/** A figure's layout on a card: `map` is its decision map if it has one, `log` whether a toggle asks for a log axis (null: no toggle). */
-export function themedLayout(figure, theme, { label, height, map, log, still }) {
+/** A figure's layout on a card so wide: `map` is its decision map if it has one, `log` whether a toggle asks for a log axis (null: no toggle). */
+export function themedLayout(figure, theme, { label, width, height, map, log, still }) {
   const layout = themed({ ...figure.layout, annotations: figure.annotations }, theme);
   const font = { family: theme.font, size: 13 * theme.scale, color: theme.mute };
   const axis = { gridcolor: theme.grid, zerolinecolor: theme.grid, linecolor: theme.grid, tickcolor: theme.grid, zerolinewidth: 1 };
@@ -77,6 +83,7 @@ export function themedLayout(figure, theme, { label, height, map, log, still }) 
   const axes = new Set(["xaxis", "yaxis", ...Object.keys(layout).filter((name) => /^[xy]axis\d*$/.test(name))]);
   for (const name of axes) {
     const given = layout[name] ?? {};
+    if (given.tickfont?.size) given.tickfont.size *= theme.scale;
     layout[name] = { ...axis, ...given, title: { standoff: 7, ...given.title, font: { size: font.size, ...given.title?.font } } };
   }
   if (map) holdRanges(layout, map);
@@ -85,6 +92,8 @@ export function themedLayout(figure, theme, { label, height, map, log, still }) 
   for (const note of layout.annotations) if (note.font?.size) note.font.size *= theme.scale;
   const margin = { l: 50, r: 12, t: 8, b: 42, ...layout.margin };
   for (const side of Object.keys(margin)) margin[side] *= theme.scale;
+  const bar = figure.data.some(({ colorbar }) => colorbar && colorbar.orientation !== "h") ? BAR * theme.scale : 0;
+  for (const name of axes) if (name[0] === "x") thinLabels(layout[name], width - margin.l - margin.r - bar, font.size);
   return {
     ...layout,
     autosize: true,
@@ -95,7 +104,7 @@ export function themedLayout(figure, theme, { label, height, map, log, still }) 
     font: { ...font, ...layout.font },
     margin,
     hoverlabel: { bgcolor: theme.paper, bordercolor: theme.mute, font: { ...font, color: theme.ink }, ...layout.hoverlabel },
-    legend: scaledLegend({ orientation: "h", x: 0, y: 1.02, yanchor: "bottom", bgcolor: "rgba(0,0,0,0)", ...layout.legend }, theme.scale),
+    legend: scaledLegend({ bgcolor: "rgba(0,0,0,0)", ...layout.legend }, theme.scale),
     dragmode: still ? false : (layout.dragmode ?? "zoom"), // a finger scrolls the page
     uirevision: layout.uirevision ?? label, // a zoom outlives an update
   };
@@ -121,6 +130,22 @@ function setLog(axis, log) {
   }
   axis.type = log ? "log" : "linear";
   axis.uirevision = axis.type;
+}
+
+/** Every second, third, ... label, counted from the last, where all of a row of numbers would touch; the first one where it fits. */
+function thinLabels(axis, length, size) {
+  const { tickvals: at, ticktext: texts, range, type, domain = [0, 1], tickangle = 0 } = axis;
+  if (!at?.length || !range || tickangle !== 0 || !texts.every((text) => NUMBER.test(text))) return;
+  const place = (value) => (((type === "log" ? Math.log10(value) : value) - range[0]) / (range[1] - range[0])) * length * (domain[1] - domain[0]);
+  const half = (k) => (texts[k].replace(TAGS, "").length * DIGIT * (axis.tickfont?.size ?? size)) / 2;
+  const clear = (a, b) => place(at[b]) - half(b) - place(at[a]) - half(a) >= APART;
+  const last = at.length - 1;
+  const every = (step) => [...at.keys()].filter((k) => (last - k) % step === 0);
+  let step = 1;
+  while (step < last && !every(step).every((k, i, kept) => i === 0 || clear(kept[i - 1], k))) step += 1;
+  const kept = every(step);
+  if (kept[0] !== 0) kept.splice(0, clear(0, kept[0]) ? 0 : 1, 0);
+  Object.assign(axis, { tickangle: 0, tickvals: kept.map((k) => at[k]), ticktext: kept.map((k) => texts[k]) });
 }
 
 /** Labels at powers of ten only, where a log axis spans enough of them. */

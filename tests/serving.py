@@ -49,17 +49,20 @@ def serve(log: IO[bytes], **environment: str) -> Iterator[tuple[str, float]]:
 
 
 @contextlib.contextmanager
-def running(log: IO[bytes], port: int = 0, script: str = "app.py", **environment: str) -> Iterator[Server]:
+def running(
+    log: IO[bytes], port: int = 0, script: str = "app.py", *, program: str = "", folder: Path | str = ROOT, **environment: str
+) -> Iterator[Server]:
     """As `serve`, with the process itself; at a `port` of one's own choice, for a server that takes the place of another.
 
-    `script`: another entry point, as seen from the project's folder.
+    `script`: another entry point, as seen from `folder`, in which it starts. `program`: the installed command `wdviz`, in its place.
     """
     port = port or free_port()
-    command = [sys.executable, "-m", "streamlit", "run", script, "--server.address", "127.0.0.1", "--server.port", str(port)]
+    streamlit = [sys.executable, "-m", "streamlit", "run", script, "--server.address", "127.0.0.1", "--server.port", str(port)]
+    command = [program, "--port", str(port)] if program else streamlit
     started = time.monotonic()
     process = subprocess.Popen(
         command,
-        cwd=ROOT,
+        cwd=folder,
         env=os.environ | {"PYTHONUNBUFFERED": "1", "WDVIZ_AHEAD": "none"} | environment,  # the cores are for what is looked at
         stdin=subprocess.DEVNULL,
         stdout=log,

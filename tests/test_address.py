@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from tests.test_edits import EDITS
 from wdviz import datasets
 from wdviz import edits as texts
-from wdviz.settings import DATASETS, DECAYS, SPECS, Choice, Number, Settings, Several, Text
+from wdviz.settings import DATASETS, DECAYS, REGULARISERS, SPECS, Choice, Number, Settings, Several, Text
 from wdviz.ui import address, controls
 
 quick = settings(max_examples=60, deadline=None)
@@ -181,8 +181,10 @@ def test_an_old_link_means_what_it_has_always_meant(query: str, means: dict[str,
 
 
 def test_there_is_an_old_link_for_each_setting_and_data_set():
-    assert {name for _, means in OLD_LINKS for name in means} == set(address.DEFAULTS)
-    assert {means["dataset"] for _, means in OLD_LINKS if "dataset" in means} == set(DATASETS)
+    said = {name for _, means in OLD_LINKS for name in means}
+    assert said == set(address.DEFAULTS), f"add a link with each of these to OLD_LINKS: {set(address.DEFAULTS) - said}"
+    sets = {means["dataset"] for _, means in OLD_LINKS if "dataset" in means}
+    assert sets == set(DATASETS), f"add a link to each of these data sets to OLD_LINKS: {set(DATASETS) - sets}"
 
 
 # --- values from outside ----------------------------------------------------------------------------------------------------------
@@ -219,8 +221,8 @@ HOSTILE = [  # a query, and what its note must name beside the setting
     ("width=7", "7", "4, 8, 16"),
     ("width=48.0", "48.0", "4, 8, 16"),
     ("depth=", "''", "1, 2, 3, 4"),
-    ("regularisers=l3,__class__", "l3", "batch norm, dropout"),
-    ("regularisers=%3Cimg%20src=x%3E&regularisers=dropout", "<img src=x>", "batch norm, dropout"),
+    ("regularisers=l3,__class__", "l3", ", ".join(REGULARISERS)),
+    ("regularisers=%3Cimg%20src=x%3E&regularisers=dropout", "<img src=x>", ", ".join(REGULARISERS)),
     ("edits=__import__", "__import__", "r<index> with an index from 0 to 499"),
     ("edits=r500", "r500", "0 to 499"),
     ("edits=anan_0_0", "anan_0_0", "-20 to 20"),
@@ -447,18 +449,26 @@ def test_the_back_button_leads_back(patch: pytest.MonkeyPatch):
 def test_settings_go_along_from_page_to_page(patch: pytest.MonkeyPatch):
     came = Visit(patch, "decay=5&dataset=xor")
     came.run()
-    came.state |= {"folds": 7, "n_train": 60, "present": True}
+    came.state |= {"folds": 7, "n_train": 60, "contrast": True}
     came.run()
     written = dict(came.query)
     del came.state["dataset"], came.state["n_train"]  # Streamlit forgets what the widgets of a page said when it is left
     came.go("")
     assert came.run("tuning") == (Settings(decay=5.0, dataset="xor", n_train=60), [])
-    assert came.query == written == {"decay": ["5"], "dataset": ["xor"], "n_train": ["60"], "folds": ["7"], "present": ["1"]}
+    assert came.query == written == {"decay": ["5"], "dataset": ["xor"], "n_train": ["60"], "folds": ["7"], "contrast": ["1"]}
     del came.state["folds"]  # and once more what those of other pages said
     came.run("tuning")
     assert came.query == written
     came.state["decay"] = Settings().decay
     assert came.run("tuning")[0].decay == Settings().decay  # taken over once: what changes then stays changed
+
+
+def test_presented_a_page_opens_as_its_story_begins(patch: pytest.MonkeyPatch):
+    came = Visit(patch, "decay=50&folds=7&tested=1&present=1&contrast=1&test_points=1")
+    came.run("tuning")
+    came.go("")
+    assert came.run("overfitting") == (Settings(), [])
+    assert came.query == {"present": ["1"], "contrast": ["1"], "test_points": ["1"]}
 
 
 def test_a_link_to_another_page_means_what_it_says(patch: pytest.MonkeyPatch):

@@ -61,7 +61,7 @@ def trained(steps: Iterator[Train | Draw]) -> list[Any]:
 
 
 def test_every_page_s_work_is_known():
-    assert list(warmup.WORK) == list(PAGES)
+    assert list(warmup.WORK) == list(PAGES), "add the page to WORK in wdviz/serving/warmup.py"
     assert warmup.LATER < warmup.WORK.keys()
 
 

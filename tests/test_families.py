@@ -14,8 +14,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from wdviz import models
-from wdviz.models import cells, layers, recurrent
+from wdviz import models, regularisers
+from wdviz.models import cells, layers
 from wdviz.settings import Program
 
 N = 6
@@ -365,7 +365,7 @@ def test_dropout_spares_the_recurrent_connection(monkeypatch):
         shapes.append(x.shape)
         return x
 
-    monkeypatch.setattr(recurrent.regularisers, "dropout", seen)
+    monkeypatch.setattr(regularisers, "dropout", seen)
     params, state = started(program)
     models.apply(program, params, state, jnp.asarray(draw(N, 64)), valid=jnp.ones(N), key=jax.random.key(0), dropout=0.5)
     assert shapes == [(8, N, 4), (N, 5)]

@@ -135,7 +135,7 @@ def test_what_cannot_be_told_says_how_many_seeds_would():
     found = of_means(2.0, 1.0, 1.5, 0.52, spread=0.05)
     pair = only(found)
     assert pair.verdict == "cannot tell"
-    assert f"needs {pair.interaction.seeds_to_tell} seeds" in words(matrix(found))
+    assert f"{pair.interaction.seeds_to_tell} seeds" in words(matrix(found))
     assert "> 1,000 seeds" in words(matrix(of_means(2.0, 1.0, 1.5, 0.5, spread=0.05)))
 
 
@@ -157,7 +157,7 @@ def test_six_factors_have_signs_where_words_would_not_fit_and_the_key_explains_t
     fig = matrix(six())
     key = next(note.text for note in layout(fig).annotations if note.name == "key")
     assert all(sign in key for _, sign, _ in VERDICTS.values())
-    assert not any("needs" in note.text for note in layout(fig).annotations)
+    assert not any("seeds" in note.text for note in layout(fig).annotations)
 
 
 def test_verdicts_differ_by_more_than_hue():

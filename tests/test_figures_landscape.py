@@ -125,6 +125,25 @@ def test_borders_run_between_cells_of_different_regimes_only():
     assert sorted(zip(x, y, strict=True)) == [([-0.5, 0.5], [0.5, 0.5]), ([0.5, 0.5], [-0.5, 0.5])]
 
 
+@pytest.mark.parametrize("row", range(2, 11))
+def test_labels_of_lines_keep_clear_of_the_names_of_regions_and_names_of_the_best(row: int):
+    rates, decays = (tuple(10 ** np.linspace(-4, end, 12)) for end in (0.0, 1.0))
+    losses = np.full((12, 12), 2.0)
+    losses[row - 1 : row + 1, :6] = 0.4  # a region on the left, where the labels stand
+    losses[row - 1, :6] = 0.3  # the best decay of each learning rate
+    shown = map_of(losses, rates, decays)
+    regimes = {at: replace(found, regime="memorises" if losses[at] > 1 else "generalises") for at, found in shown.cells.items()}
+    notes = draw(replace(shown, cells=regimes)).layout.annotations
+    names = [note for note in notes if note.text in landscape.NAMES.values()]
+    labels = [note for note in notes if note not in names]
+    assert {name.text for name in names} >= {landscape.NAMES["memorises"], landscape.NAMES["generalises"]}
+    assert len(labels) >= 3
+    for name in names:
+        assert all(abs(label.x - name.x) > 0.2 * 12 or abs(label.y - name.y) > 1 for label in labels)
+    (generalises,) = [name for name in names if name.text == "generalises"]
+    assert generalises.y == row
+
+
 def test_regions_are_named_where_they_are_and_small_ones_are_not():
     left = {f"r{i}c0": "memorises" for i in range(4)}
     notes = {note.text: note for note in draw(sample(**left, r3c2="diverged")).layout.annotations}

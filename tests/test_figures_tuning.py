@@ -125,8 +125,8 @@ def test_a_region_that_is_empty_has_no_name():
 
 
 def test_choices_are_named_with_their_decay_and_share_a_name_where_they_agree():
-    assert {"lowest loss: 10", "one standard error: 100"} <= set(words(curve()))
-    assert "lowest loss<br>one standard error: 10" in words(curve(marks={"best": 3, "simplest": 3}))
+    assert {"lowest loss: 10", "one standard<br>error: 100"} <= set(words(curve()))
+    assert "lowest loss<br>one standard<br>error: 10" in words(curve(marks={"best": 3, "simplest": 3}))
     marker = trace(curve(), "lowest loss")
     assert (marker.x[0], marker.y[0]) == (3, pytest.approx(0.5))
 
@@ -225,6 +225,10 @@ def test_ticks_of_a_log_axis():
     fig = tuning.Draft()
     tuning.log_axis(fig, "loss", 0.15, 12.0)
     assert fig.layout["yaxis"]["ticktext"] == ["0.2", "0.5", "1", "2", "5", "10"]
+    tuning.log_axis(fig, "loss", 0.85, 3.2)
+    assert fig.layout["yaxis"]["ticktext"] == ["1", "1.5", "2", "3"]
+    tuning.log_axis(fig, "loss", 1.21, 1.45)
+    assert fig.layout["yaxis"]["ticktext"] == ["1.3", "1.4"]
     tuning.log_axis(fig, "loss", 0.001, 12.0)
     assert fig.layout["yaxis"]["ticktext"] == ["0.001", "0.01", "0.1", "1", "10"]
 

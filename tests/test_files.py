@@ -85,7 +85,7 @@ def test_the_version_follows_every_small_file(tmp_path: Path, monkeypatch: pytes
         "/assets/v/app.py",
         "/assets/v/stage.py",
         "/assets/v/page.css",
-        "/assets/v/overfitting.png",
+        "/assets/v/wdviz.gif",
         "/assets/v/text/overfitting.md",
         "/assets/v/../../app.py",
         "/assets/v/..%2F..%2Fapp.py",

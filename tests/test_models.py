@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 
 from tests.helpers import forward
-from wdviz import regularisers
-from wdviz.models import feedforward, layers
+from wdviz import models, regularisers
+from wdviz.models import layers
 from wdviz.settings import SPECS, Choice, Program
 
 rng = np.random.default_rng(0)
@@ -174,7 +174,7 @@ def test_dropout_is_that_of_equinox_with_its_gradients():
 def test_layers_start_with_the_spread_their_activation_needs_and_no_bias():
     for activation, gain in (("relu", 2.0), ("tanh", 1.0), ("gelu", 1.0), ("sigmoid", 1.0)):
         program = replace(NETWORK, inputs=300, hidden=(400, 200), activation=activation)
-        params, state = feedforward.init(program, jax.random.key(0))
+        params, state = models.init(program, jax.random.key(0))
         for name, n_in in zip(("layer1", "layer2", "output"), (300, 400, 200), strict=True):
             weight = np.asarray(params[name]["weight"])
             tolerance = 4 / math.sqrt(2 * weight.size)  # four standard errors of a standard deviation
@@ -186,29 +186,29 @@ def test_layers_start_with_the_spread_their_activation_needs_and_no_bias():
 
 def test_layers_start_different_from_each_other_and_from_other_seeds():
     program = replace(NETWORK, inputs=6, hidden=(6, 6))
-    params, _ = feedforward.init(program, jax.random.key(0))
-    other, _ = feedforward.init(program, jax.random.key(1))
+    params, _ = models.init(program, jax.random.key(0))
+    other, _ = models.init(program, jax.random.key(1))
     starts = [np.asarray(tree[name]["weight"]) for tree in (params, other) for name in ("layer1", "layer2")]
     assert len({start.tobytes() for start in starts}) == 4
 
 
 def test_the_linear_model_starts_at_zero():
-    params, _ = feedforward.init(replace(NETWORK, hidden=()), jax.random.key(0))
+    params, _ = models.init(replace(NETWORK, hidden=()), jax.random.key(0))
     assert list(params) == ["output"]
     assert not any(np.any(leaf) for leaf in jax.tree.leaves(params))
 
 
 def test_the_network_is_that_of_numpy_and_of_equinox():
-    params, state = feedforward.init(NETWORK, jax.random.key(0))
+    params, state = models.init(NETWORK, jax.random.key(0))
     params = jax.tree.map(lambda p: p + 0.1, params)
-    output, _ = feedforward.apply(NETWORK, params, state, X)
+    output, _ = models.apply(NETWORK, params, state, X)
     np.testing.assert_allclose(output, forward(params, X), rtol=1e-4, atol=1e-4)
 
     peer = eqx.nn.MLP(5, 3, 8, 2, activation=jax.nn.relu, key=jax.random.key(0))
     wide = replace(NETWORK, hidden=(8, 8))
-    names = feedforward.layer_names(wide)
+    names = models.layer_names(wide)
     params = {name: {"weight": layer.weight.T, "bias": layer.bias} for name, layer in zip(names, peer.layers, strict=True)}
-    np.testing.assert_allclose(feedforward.apply(wide, params, {}, X)[0], jax.vmap(peer)(X), rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(models.apply(wide, params, {}, X)[0], jax.vmap(peer)(X), rtol=1e-4, atol=1e-5)
 
 
 def test_dropout_acts_in_training_only_and_differs_from_layer_to_layer():
@@ -216,23 +216,23 @@ def test_dropout_acts_in_training_only_and_differs_from_layer_to_layer():
     identity = {"weight": jnp.eye(5), "bias": jnp.zeros(5)}
     params = {"layer1": identity, "layer2": identity, "output": identity}
     x, key = jnp.ones((200, 5)), jax.random.key(0)
-    np.testing.assert_array_equal(feedforward.apply(program, params, {}, x, dropout=0.5)[0], x)
-    np.testing.assert_array_equal(feedforward.apply(program, params, {}, x, key=key, dropout=0.5)[0], x)
-    output, _ = feedforward.apply(program, params, {}, x, valid=jnp.ones(200), key=key, dropout=0.5)
+    np.testing.assert_array_equal(models.apply(program, params, {}, x, dropout=0.5)[0], x)
+    np.testing.assert_array_equal(models.apply(program, params, {}, x, key=key, dropout=0.5)[0], x)
+    output, _ = models.apply(program, params, {}, x, valid=jnp.ones(200), key=key, dropout=0.5)
     assert set(np.unique(output)) == {0, 4}
     assert np.mean(np.asarray(output) == 4) == pytest.approx(0.25, abs=0.06)  # .5 if both layers dropped the same units
 
 
 def test_batch_norm_stands_before_the_activation_and_not_after_the_output():
     program = replace(NETWORK, regularisers=("batch norm",))
-    params, state = feedforward.init(program, jax.random.key(0))
+    params, state = models.init(program, jax.random.key(0))
     assert {name: set(layer) for name, layer in params.items()} == {
         "layer1": {"weight", "bias", "scale", "shift"},
         "layer2": {"weight", "bias", "scale", "shift"},
         "output": {"weight", "bias"},
     }
     assert set(state) == {"layer1", "layer2"}
-    output, new = feedforward.apply(program, params, state, X, valid=jnp.ones(24))
+    output, new = models.apply(program, params, state, X, valid=jnp.ones(24))
     z = X
     for name in ("layer1", "layer2"):
         z = z @ np.asarray(params[name]["weight"])

@@ -101,6 +101,15 @@ def test_amount_zero_and_factor_zero_change_nothing(name):
                 np.testing.assert_allclose(path[leaf], plain[leaf], atol=1e-6)
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_without_amounts_it_is_the_plain_optimiser_with_the_usual_momentum(name):
+    start, gradients = start_and_gradients("float32")
+    peer = {"sgd": optax.sgd(RATE), "momentum": optax.sgd(RATE, momentum=0.9), "adam": optax.adam(RATE)}[name]
+    path, plain = (follow(optimiser, start, gradients) for optimiser in (optimisers.make(name, "coupled", learning_rate=RATE), peer))
+    for leaf in start:
+        np.testing.assert_allclose(path[leaf], plain[leaf], atol=1e-6)
+
+
 def test_without_factors_everything_decays():
     start, gradients = start_and_gradients("float32")
     still = jax.tree.map(np.zeros_like, gradients)

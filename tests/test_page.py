@@ -60,7 +60,7 @@ def test_a_page_is_its_title_its_stage_its_controls_and_its_words():
     assert found["embedded"] is False
     assert {"folds", "repeats", "lowest", "n_train"} <= {w.key for w in (*app.slider, *app.select_slider)}
     assert [c.value for c in app.main.caption] == ["beneath 5"]
-    assert [e.label for e in app.expander] == ["Why", "Small print", "Keys and links"]
+    assert [e.label for e in app.expander] == ["Why", "Small print", "Words", "Keys and links"]
 
 
 def test_while_there_is_more_only_the_view_on_the_screen_is_made():

@@ -165,6 +165,15 @@ def test_the_answer_is_true_in_every_case(begun, picks, gain, said):
     assert said in scenes.answer(found)
 
 
+def test_a_part_that_hardly_matters_is_not_named_though_all_seeds_agree(begun):
+    everything = np.array([1.0, 1.2])
+    losses = {("all", ""): everything, ("none", ""): everything, ("weights", ""): everything}
+    losses |= {("biases", "only"): everything, ("biases", "spared"): everything + np.array([0.001, 0.002])}
+    panel = part_scenes.parts_panel(replace(begun, parts=Parts(("biases",), losses, losses)))
+    assert panel.stats == ()
+    assert "Of no single part do all seeds agree" in panel.views[0].say()
+
+
 def test_words_name_the_part_that_all_seeds_miss(begun):
     everything = np.array([1.0, 1.2])
     losses = {

@@ -215,8 +215,9 @@ def test_each_panel_says_its_numbers():
     shown = told(results())
     assert say(shown, "interactions").startswith("decay and augmentation: substitutes (+0.50); decay and dropout: cannot tell (")
     assert say(shown, "interactions").endswith("Each interval has 95 % of its own: of 3, chance alone would keep 0.15 off zero.")
+    # Dropout's own effect cannot be told from none, so it is no share of anything.
     assert say(shown, "effects").startswith(
-        "Of what decay gains alone, augmentation alone gains 100 % and dropout alone gains nothing. Change in"
+        "Of what decay gains alone, augmentation alone gains 100 %; of dropout alone one cannot tell a gain. Change in"
     )
     assert "decay −0.49 alone, −0.25 on average" in say(shown, "effects")
     assert "dropout +0.04 (cannot tell) alone" in say(shown, "effects")

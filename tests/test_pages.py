@@ -128,6 +128,16 @@ def test_labels_of_one_class_are_said():
     assert "of one class" in note
 
 
+def test_a_page_says_in_short_what_it_is_and_leads_to_the_next():
+    app = opened()
+    said = [part.value for part in app.main.markdown]
+    assert said[0].startswith("A neural network learns")
+    (link,) = app.get("page_link")
+    assert (link.proto.label, link.proto.page) == ("Next: Why it helps", "sensitivity")
+    app = opened(present="1")
+    assert len(app.get("page_link")) == 1  # hidden by the browser, which may leave presenter mode by itself
+
+
 def test_notice_buttons_and_steps_set_every_control():
     app = opened()
     next(b for b in app.button if "learns nothing" in b.label).click().run()

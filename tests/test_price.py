@@ -15,7 +15,7 @@ from wdviz.results import History
 from wdviz.runs import Run
 from wdviz.settings import Settings
 
-CHOSEN = Settings(seeds=2)
+CHOSEN = Settings(seed=7, seeds=2)
 COUNT = len(DECAYS_OF_FEW)
 
 
@@ -24,7 +24,7 @@ def priced(tests: list[list[float]], choose: tuple[int, ...] = (2, 2), settings:
     results: dict[Run, History] = planted(settings, FEW, lambda i, fold, d: 1.0 + abs(DECAYS_OF_FEW.index(d) - choose[i]) + fold / 100)
     for i, row in enumerate(tests):
         for run, loss in zip(price.groups(settings, FEW)[i], row, strict=True):
-            results[run] = made(test=loss)
+            results[run] = made(test=loss, scores=(1.0, 1 / loss))
     tuned = tuning.summarise(settings, FEW, results)
     assert tuned is not None
     return price.summarise(tuned, results)
@@ -41,6 +41,8 @@ def test_each_way_to_choose_and_its_price_repetition_by_repetition():
         "none": [0, 0],
     }
     assert found.loss("best").tolist() == [2, 2.5]
+    assert found.score("best").tolist() == [1 / 2, 1 / 2.5]
+    assert found.score("none").tolist() == [1 / 5, 1 / 9]
     assert [found.price("best").median, found.price("best").low, found.price("best").high] == [0.75, 0.5, 1]
     assert found.price("oracle").high == 0
     assert found.price("none").median == (4 + 7) / 2

@@ -77,13 +77,13 @@ def test_an_unknown_name_is_told_what_there_is():
 def test_each_page_has_its_file_and_links_and_the_keys_are_for_all():
     assert {f.stem for f in TEXTS.glob("*.md")} == {*PAGES, "keys"}
     assert {page for page, _ in LINKS} == set(PAGES)
-    assert list(prose._read("keys")) == ["Keys and links"]
+    assert list(prose._read("keys")) == ["Words", "Keys and links"]
 
 
 @pytest.mark.parametrize("page", [f.stem for f in FILES])
 def test_each_file_has_its_sections_with_words_in_them(page):
     parts = prose._read(page)
-    assert list(parts) == ["Notice", "Why", "Small print"]
+    assert list(parts) == ["In short", "Notice", "Why", "Small print"]
     assert all(len(text) > 100 for text in parts.values())
 
 

@@ -97,7 +97,6 @@ def test_nothing_before_the_first_group_then_more_and_more():
 def test_numbers_of_a_measurement():
     one = measured(4.0)
     assert (one.reaction, one.product, one.never, one.typical_distance) == (4, 6, 0, 1)
-    assert (one.flips_within(0.5), one.flips_within(1)) == (0, 1)
     far = replace(one, distances=np.array([0.1, np.inf, np.inf]))
     assert (far.never, far.typical_distance) == (2, np.inf)
     assert not one.diverged

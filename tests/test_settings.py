@@ -197,6 +197,7 @@ def test_half_life_at_its_ends():
 def test_there_is_nothing_of_a_regulariser_that_is_not_chosen():
     everything = Hyperparameters.of(Settings(regularisers=REGULARISERS, shift=2, rotation=5.0, augmentation_noise=0.1), seed=0)
     nothing = Hyperparameters.of(Settings(shift=2, rotation=5.0, augmentation_noise=0.1), seed=0)
+    assert all(AMOUNTS.values()), "name the regulariser in the `needs` of its amounts"
     for names in AMOUNTS.values():
         for name in names:
             assert getattr(everything, name) > 0

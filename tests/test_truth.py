@@ -14,8 +14,8 @@ import pytest
 from sklearn.linear_model import Lasso, LogisticRegression, Ridge
 
 from tests.helpers import forward, random_data
-from wdviz import optimisers, regularisers
-from wdviz.models import feedforward, layers
+from wdviz import models, optimisers, regularisers
+from wdviz.models import layers
 from wdviz.results import History
 from wdviz.settings import Hyperparameters, Program
 from wdviz.training import example_loss, train
@@ -265,7 +265,7 @@ def test_noise_on_a_linear_model_is_ridge_on_average(kind):  # T15
     strength = amount**2 if kind == "input noise" else amount / (1 - amount) * np.mean(data["x_train"] ** 2, 0)
 
     def loss(params: Any, x: jax.Array) -> jax.Array:
-        return jnp.mean(example_loss(LINEAR, feedforward.apply(LINEAR, params, {}, x)[0], y))
+        return jnp.mean(example_loss(LINEAR, models.apply(LINEAR, params, {}, x)[0], y))
 
     def noisy(key: jax.Array) -> Any:
         return jax.value_and_grad(loss)(params, disturb(key, x, amount))

@@ -114,6 +114,12 @@ def test_mean_and_standard_error_are_those_of_the_folds():
     np.testing.assert_allclose(c.error, np.std([[4, 1, 3], [2, 2, 3], [3, 3, 6]], axis=0, ddof=1) / math.sqrt(3))
 
 
+def test_the_standard_error_of_the_accuracies_is_theirs_not_that_of_the_losses():
+    c = curve([[4, 1], [2, 2]], [[0.5, 0.9], [0.7, 0.8]])
+    np.testing.assert_allclose(c.score, [0.6, 0.85])
+    np.testing.assert_allclose(c.score_error, np.std([[0.5, 0.9], [0.7, 0.8]], axis=0, ddof=1) / math.sqrt(2))
+
+
 def test_repeats_of_the_same_folds_do_not_shrink_the_standard_error():
     four_times = curve([[1.0], [2.0], [4.0]] * 4, folds=3)
     assert four_times.error[0] == pytest.approx(np.std([1, 2, 4] * 4, ddof=1) / math.sqrt(3))
@@ -172,6 +178,7 @@ def test_cost_of_a_guess_is_read_off_the_line_between_candidates():
     assert c.cost(math.sqrt(10)) == pytest.approx(0.25)
     assert c.cost(0.5) == pytest.approx(0.75)
     assert math.isnan(c.cost(200.0))
+    assert math.isnan(curve([[1, 0, 2]]).cost(1.0))  # nothing is a share of no loss at all
 
 
 def test_places_between_candidates():

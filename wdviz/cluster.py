@@ -26,7 +26,7 @@ PREPARE_S = 120.0  # for workers to get ready: from a cold disk JAX takes long t
 LOOK_S = 2.0  # between two looks at which workers there are
 RETRY_S = (2.0, 60.0)  # between two attempts to connect: at first, and at most; each time twice as long
 PACKAGES = ("distributed", "jax", "jaxlib", "numpy", "optax", "palmerpenguins", "scikit-learn", "scipy", "sktime")  # decide results
-SHOWN = ("figures", "serving", "ui")  # parts of wdviz that no job reaches
+SHOWN = ("figures", "lab", "serving", "ui")  # parts of wdviz that no job reaches
 
 _log = logging.getLogger(__name__)
 

@@ -104,10 +104,6 @@ class Probed(Arrays):
         """Accuracy or R2 under noise of one of the strengths. Raises ValueError for another one."""
         return float(self.scores[self._at(strength)])
 
-    def flips_within(self, distance: float) -> float:
-        """Share of the points whose answer a change of this length or less can alter; NaN for regression."""
-        return float(np.mean(self.distances <= distance)) if len(self.distances) else math.nan
-
     def loss_at(self, strength: float) -> float:
         """Data loss under noise of one of the strengths. Raises ValueError for another one."""
         return float(self.losses[self._at(strength)])

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from wdviz.settings import DECAYS, LEARNING_RATES, PARTS, SPECS, Checked, Choice, Number, Settings, Several, of, specs
+from wdviz.settings import DECAYS, LEARNING_RATES, PARTS, Checked, Choice, Number, Settings, Several, of, specs
 
 REACHED = (0.01, 0.02, 0.05, *(i / 20 for i in range(2, 15)), 0.8, 0.9, 1.0, 1.5, 2.0, 3.0, 5.0)
 
@@ -146,7 +146,7 @@ class Families(Checked):
 
 
 TABLES = (Settings, Probe, Search, Landscape, Combine, Families)
-ALL_SPECS = SPECS | specs(Probe) | specs(Search) | specs(Landscape) | specs(Combine) | specs(Families)
+ALL_SPECS = {name: spec for table in TABLES for name, spec in specs(table).items()}
 
 
 def between(grid: Sequence[float], low: float, high: float, count: int, *, name: str) -> tuple[float, ...]:

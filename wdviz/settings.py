@@ -41,6 +41,7 @@ class Number:
         return tuple(type(self.step)(round(self.low + i * self.step, 6)) for i in range(count))
 
     def check(self, name: str, value: Any) -> None:
+        """Raises ValueError for what is no number, not finite, out of range, or a fraction where whole numbers are asked for."""
         whole = isinstance(self.step, int) and not self.grid
         if isinstance(value, bool) or not isinstance(value, (int, float)) or not -math.inf < value < math.inf:
             raise ValueError(f"{name} is {value!r}; it must be a finite number from {self.low:g} to {self.high:g}")
@@ -85,6 +86,7 @@ class Text:
     needs: str = ""
 
     def check(self, name: str, value: Any) -> None:
+        """Raises ValueError for what is no text of edits, or not the canonical one."""
         if not isinstance(value, str):
             raise ValueError(f"{name} is {value!r}; it must be a text of edits such as 'r3~a1.25_-0.4_1'")
         try:
@@ -221,7 +223,7 @@ class Settings(Checked):
     decay: float = of(
         Number(
             "Weight decay",
-            "How strongly the weights are pulled to zero; 0 is none.",
+            "How strongly the weights are pulled to zero, times the learning rate unless the kind is independent; 0 is none.",
             "Decay",
             0,
             100,
@@ -233,7 +235,8 @@ class Settings(Checked):
         Choice(
             "Kind of decay",
             "Decoupled: each step shrinks weights by learning rate x decay (SGDW, AdamW). Coupled: decay x weight is added to the "
-            "gradient (L2). Independent: each step shrinks weights by decay, whatever the learning rate (the paper's AdamW).",
+            "gradient (L2). Independent: each step shrinks weights by decay, whatever the learning rate, but with its "
+            "schedule (as in the paper on AdamW).",
             "Decay",
             ("decoupled", "coupled", "independent"),
         ),
@@ -280,11 +283,12 @@ class Settings(Checked):
     l1: float = of(
         Number(
             "L1 strength",
-            "Pulls each weight to exactly zero by learning rate x strength a step.",
+            "Pulls each weight that decays towards zero, and to exactly zero, by learning rate x strength a step.",
             "Regularisers",
             0,
             1,
             grid=(0.0, *_grid(-5, 0, (1, 2, 5))),
+            needs="l1",
         ),
         1e-3,
     )
@@ -376,13 +380,11 @@ class Settings(Checked):
 
 
 SPECS = specs(Settings)
-AMOUNTS = {  # of each regulariser that has some and is nothing without
-    "augmentation": ("shift", "rotation", "augmentation_noise"),
-    "dropout": ("dropout",),
-    "input noise": ("input_noise",),
-    "l1": ("l1",),
-    "label smoothing": ("label_smoothing",),
-    "mixup": ("mixup",),
+# Of each regulariser that is nothing without them its amounts. (Patience is none: little of it stops early, much of it never.)
+AMOUNTS = {
+    needs: tuple(name for name, spec in SPECS.items() if isinstance(spec, Number) and spec.needs == needs and spec.low == 0)
+    for needs in REGULARISERS
+    if needs not in ("batch norm", "early stopping")
 }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import fields
 from functools import lru_cache
 from typing import Any
 
@@ -21,6 +22,7 @@ from wdviz.results import SPLITS, History
 from wdviz.settings import Hyperparameters, Program
 
 programs = Programs()
+DERIVED = {"decay_on", "spare", "first_rate", "mixup"}  # hyperparameters that reach the kernel as factors, rates and shares
 SHARED = ("steps", "checkpoints", "n_train", "n_held")  # by runs that are trained together: loops and shuffles then stay plain ones
 
 # Under `vmap`, JAX draws the random numbers of all runs from the key of the first. One after the other, each draws its own, as alone.
@@ -133,14 +135,11 @@ def _amounts(program: Program, hyper: Hyperparameters) -> dict[str, Any]:
     if not 1 <= hyper.steps <= program.max_steps:
         raise ValueError(f"steps is {hyper.steps}; it must be from 1 to {program.max_steps}")
     real = np.dtype(program.precision)
-    names = ("decay", "decay_after", "learning_rate", "momentum", "dropout", "l1", "input_noise", "label_smoothing")
-    names += ("shift", "rotation", "augmentation_noise")
-    # Drawn here, since drawing from a Beta distribution would double the time that compilation takes.
-    mixed = (
-        {"shares": augmentation.shares(hyper.seed, hyper.mixup, program.max_steps).astype(real)} if "mixup" in program.regularisers else {}
-    )
-    return mixed | {
-        **{name: real.type(getattr(hyper, name)) for name in names},
+    amounts = {f.name: real.type(getattr(hyper, f.name)) for f in fields(hyper) if f.name not in DERIVED}
+    if "mixup" in program.regularisers:
+        # Drawn here, since drawing from a Beta distribution would double the time that compilation takes.
+        amounts["shares"] = augmentation.shares(hyper.seed, hyper.mixup, program.max_steps).astype(real)
+    return amounts | {
         "seed": np.uint32(hyper.seed),
         "steps": np.int32(hyper.steps),
         "switch_at": np.int32(hyper.switch_at if 0 < hyper.switch_at < hyper.steps else program.max_steps + 1),

@@ -1,6 +1,7 @@
-"""What assets/map.js and assets/film.js draw, against closed forms and NumPy; no server is needed."""
+"""What assets/map.js, assets/film.js and assets/theme.js draw, against closed forms and NumPy; no server is needed."""
 
 import base64
+import itertools
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ SIZE = 24  # values along a side of most maps here
 HELPERS = """
 import * as map from "./map.js";
 import * as film from "./film.js";
+import { themedLayout } from "./theme.js";
 const theme = { pale: "#fdfcfa", ink: "#20242c", paper: "#ffffff", scale: 1 };
 const rgb = (colour) => [1, 3, 5].map((i) => parseInt(colour.slice(i, i + 2), 16));
 const bytes = (rows) => Object.assign(Uint8Array.from(rows.flat()), { shape: [rows.length, rows[0].length] });
@@ -44,7 +46,7 @@ const newCanvas = () => {
 const layout = (x, y) => ({ margin: { l: 50, r: 10, t: 10, b: 40 }, xaxis: x, yaxis: y });
 const expected = (x, y) => map.expectedAxes({ clientWidth: 460, clientHeight: 250 }, layout(x, y));
 const placed = (canvas) => ({ ...pixels(canvas), left: parseFloat(canvas.style.left), top: parseFloat(canvas.style.top) });
-Object.assign(window, { map, film, theme, rgb, bytes, trace, drawn, newCanvas, layout, expected, placed });
+Object.assign(window, { map, film, themedLayout, theme, rgb, bytes, trace, drawn, newCanvas, layout, expected, placed });
 """
 SHOW = "([z, colors]) => { const m = map.newMap(trace(z, colors), theme, rgb); map.show(m, bytes(z)); return drawn(m); }"
 BLEND = """([a, b, times, colors]) => {
@@ -57,7 +59,7 @@ Evaluate = Callable[[str, Any], Any]
 
 @pytest.fixture(scope="module")
 def evaluate(browser: Browser) -> Iterator[Evaluate]:
-    """Calls a JavaScript function in a page that has both modules."""
+    """Calls a JavaScript function in a page that has these modules."""
     context = browser.new_context(viewport={"width": 800, "height": 600})
     page = context.new_page()
     problems: list[str] = []
@@ -374,3 +376,40 @@ def test_a_line_follows_its_points_and_breaks_at_gaps(evaluate: Evaluate) -> Non
         weights = found[:, column - 1 : column + 1].sum(1).astype(float)
         assert (rows * weights).sum() / weights.sum() == pytest.approx(200 - 50 * height, abs=0.6)
     assert not found[:, 110:290].any()
+
+
+# --- labels of an axis ------------------------------------------------------------------------------------------------------------
+
+LABELS = """([axis, width]) => {
+  const tokens = { ...theme, tokens: {}, arms: {}, lines: 1 };
+  const options = { label: "", width, height: 300, map: null, log: null, still: false };
+  const { xaxis } = themedLayout({ data: [], annotations: [], layout: { xaxis: axis } }, tokens, options);
+  return [xaxis.ticktext, xaxis.tickvals];
+}"""
+
+
+def labels(evaluate: Evaluate, texts: list[str], width: int, **axis: Any) -> list[str]:
+    given = {"tickvals": list(range(len(texts))), "ticktext": texts, "range": [-0.5, len(texts) - 0.5], **axis}
+    shown, at = evaluate(LABELS, [given, width])
+    assert [texts[k] for k in at] == shown
+    return shown
+
+
+def test_numbers_of_an_axis_are_all_there_with_room_and_every_so_many_th_without(evaluate: Evaluate) -> None:
+    rates = ["0", "0.15", "0.25", "0.4", "0.55", "0.65", "0.8"]
+    assert labels(evaluate, rates, 700) == rates
+    assert labels(evaluate, rates, 262) == ["0", "0.25", "0.55", "0.8"]
+    for width in range(120, 700, 20):
+        shown = labels(evaluate, rates, width)
+        assert shown[-1] == "0.8"
+        step = (width - 62) / 7  # pixels from one to the next: the margins are 62
+        at = [rates.index(text) for text in shown]
+        gaps = [step * (b - a) for a, b in itertools.pairwise(at)]
+        assert all(gap > 20 for gap in gaps), width  # a number of four characters takes 26 and one of one 7
+
+
+def test_words_on_an_axis_and_slanted_labels_are_never_left_out(evaluate: Evaluate) -> None:
+    assert labels(evaluate, ["decay", "dropout", "batch norm"], 120) == ["decay", "dropout", "batch norm"]
+    many = [f"{k}000" for k in range(9)]
+    assert labels(evaluate, many, 200, tickangle=-45) == many
+    assert labels(evaluate, [], 200) == []

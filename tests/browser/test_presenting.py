@@ -71,6 +71,38 @@ def test_the_presentation_steps_through_the_notices(page: Page):
     expect(words).to_have_text(f"3 of {len(notice)}: {notice[2]}")
 
 
+def test_the_presentation_goes_on_from_page_to_page(page: Page):
+    lab.open_page(page, f"?present=1&contrast=1&{prose.notice('overfitting')[0][1]}&seeds=1")
+    words, title = page.locator(".wd-caption-words"), page.locator("h1")
+    for count in range(len(prose.notice("overfitting"))):
+        page.keyboard.press("PageDown")
+        expect(words).to_contain_text(f"{count + 2} of")
+    expect(page.get_by_role("button", name="Next page")).to_be_visible()
+    page.keyboard.press("PageDown")
+    expect(title).to_have_text("Why do smaller weights help?")
+    lab.wait_for_address(page, present="1", contrast="1", **dict.fromkeys(("decay", "learning_rate", "seeds"), ""))
+    expect(words).to_contain_text("1 of")
+    expect(page.locator("[data-panel=with] .wd-title")).to_have_text(f"With decay {Settings().decay:g}")
+    page.keyboard.press("PageUp")
+    expect(title).to_contain_text("a network that memorises")
+    expect(words).to_contain_text("1 of")
+    page.keyboard.press("2")
+    expect(title).to_have_text("Why do smaller weights help?")
+
+
+def test_a_step_can_be_had_back_as_it_was(page: Page):
+    lab.open_page(page, "?present=1")
+    again = page.get_by_role("button", name="Again")
+    expect(again).to_be_hidden()
+    before = lab.result(page)
+    lab.press(page, "ArrowLeft")
+    expect(again).to_be_visible()
+    page.keyboard.press("a")
+    expect(page.locator("[data-panel=with] .wd-title")).to_have_text(f"With decay {Settings().decay:g}")
+    page.wait_for_function("(before) => document.querySelector('.wd-stage').dataset.result === before", arg=before)
+    expect(again).to_be_hidden()
+
+
 def test_one_figure_alone_and_all_again(page: Page):
     lab.open_page(page, "?present=1&seeds=1")
     expect(page.locator(FIGURES)).to_have_count(5)

@@ -24,21 +24,25 @@ POWER_FILES = ("ItalyPowerDemand_TRAIN.ts", "ItalyPowerDemand_TEST.ts")  # the a
 
 @lru_cache(maxsize=1)
 def digits() -> Table:
+    """Images of 8 x 8 pixels from 0 to 16, row by row, and the digit."""
     return _table(shipped.load_digits())
 
 
 @lru_cache(maxsize=1)
 def breast_cancer() -> Table:
+    """Thirty measures of cell nuclei, and the diagnosis: 0 malignant, 1 benign."""
     return _table(shipped.load_breast_cancer())
 
 
 @lru_cache(maxsize=1)
 def wine() -> Table:
+    """Thirteen chemical measures, and the cultivar."""
     return _table(shipped.load_wine())
 
 
 @lru_cache(maxsize=1)
 def iris() -> Table:
+    """Four lengths and widths in cm, and the species."""
     return _table(shipped.load_iris())
 
 

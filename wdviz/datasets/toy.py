@@ -73,8 +73,8 @@ def _take_turns(drawn: Any) -> tuple[Floats, Numbers]:
     return x[order], y[order]
 
 
-def _entry(name: str, classes: tuple[str, str], card: Card, draw: Callable[..., tuple[Floats, Numbers]]) -> Dataset:
-    """A two-class set in the plane. Its inputs stay as drawn, so that the plane's axes hold still while `n_train` moves."""
+def _entry(name: str, classes: tuple[str, ...], card: Card, draw: Callable[..., tuple[Floats, Numbers]]) -> Dataset:
+    """A set of classes in the plane. Its inputs stay as drawn, so that the plane's axes hold still while `n_train` moves."""
     return Dataset(name, "classification", 2, classes, ("x1", "x2"), MAX_TRAIN, N_VALIDATION, N_TEST, card, True, draw, divisor=1.0)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
@@ -79,5 +79,6 @@ def summarise(base: Settings, family: str, results: Mapping[Any, Any]) -> Parts 
     return Parts(names, dict(zip(tried, losses.T, strict=True)), dict(zip(tried, scores.T, strict=True)))
 
 
-def table(done: list[list[History]], number: Any) -> Floats:
+def table(done: list[list[History]], number: Callable[[History], float]) -> Floats:
+    """A number of each history, rows as they are; not a number where the training diverged."""
     return np.array([[np.nan if h.diverged else number(h) for h in row] for row in done], np.float64)

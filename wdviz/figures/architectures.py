@@ -61,7 +61,7 @@ def against_decay(curves: Sequence[Curve], decays: Sequence[float], what: str, *
     fig.update_layout(
         title=palette.title(f"Test {what} against decay, four families"),
         margin={"l": 58, "r": 14, "t": 34, "b": 46},
-        legend={"orientation": "h", "y": 1.01, "yanchor": "bottom", "x": 0, "font": {"size": 12}},
+        legend=palette.LEGEND,
         meta={"put": {"x": {"name": "decay", "values": [f"{d:g}" for d in decays]}}},
     )
     return fig
@@ -211,7 +211,7 @@ def parts(
         fig.update_xaxes(tickformat="+.0%")
     _rows(fig, rows)
     fig.update_layout(meta={"put": {"y": {"name": put, "values": [*names, "weights"]}}})
-    fig.update_layout(legend={"orientation": "h", "y": 1.01, "yanchor": "bottom", "x": 0, "font": {"size": 12}})
+    fig.update_layout(legend=palette.LEGEND)
     return _plain(fig, f"Test {what} with single parts decayed, and spared", left=8, top=32, legend=True)
 
 

@@ -1,4 +1,4 @@
-"""Geometry of a map of cells: where a value lies, which labels an axis has, lines of equal product, where a region's name stands."""
+"""A map of cells: where a value lies, labels of an axis, the visitor's own cell, lines of equal product, where a region's name stands."""
 
 from __future__ import annotations
 
@@ -8,6 +8,9 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from wdviz.figures import palette
+from wdviz.figures.draft import Draft
 
 Place = tuple[int, int]  # row and column
 
@@ -38,6 +41,13 @@ def ticks(values: Sequence[float]) -> dict[str, Any]:
         i for i in range(len(values)) if (i == 0 and values[0] == 0) or ((last - i) % every == 0 and (i > 1 or values[0] > 0 or every == 1))
     ]
     return {"tickvals": use, "ticktext": [f"{values[i]:g}" for i in use]}
+
+
+def add_frame(fig: Draft, x: float, y: float) -> None:
+    """Marks the visitor's setting: dark in a light edge, where borders and the line of the best are light in a dark one."""
+    for colour, width in ((palette.PALE, 6), (palette.INK, 3)):
+        rim = {"color": colour, "width": width}
+        fig.add_shape(type="rect", x0=x - 0.5, x1=x + 0.5, y0=y - 0.5, y1=y + 0.5, line=rim, name="your setting")
 
 
 def equal(rates: Sequence[float], decays: Sequence[float], product: float) -> tuple[NDArray[np.float32], NDArray[np.float32]]:

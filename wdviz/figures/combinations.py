@@ -47,7 +47,7 @@ def ranking(rows: Sequence[Row], factors: Sequence[str], scale: Scale, *, unit: 
     fig.update_layout(
         title=palette.title(f"All combinations by test {scale.name}"),
         margin={"l": 12, "r": 14, "t": 104, "b": 44},
-        legend={"x": 1, "xanchor": "right", "y": 1, "yref": "container", "yanchor": "top", "font": {"size": 12}},
+        legend=palette.LEGEND | {"x": 1, "xanchor": "right", "y": 1, "yref": "container", "yanchor": "top"},
     )
     return fig
 

@@ -217,6 +217,6 @@ def _over_training(fig: Draft, title: str, arms: Sequence[Arm], switch: Switch |
         title=palette.title(title),
         showlegend=legend,
         margin={"l": 56, "r": 14 + 7 * longest, "t": 12, "b": 44},
-        legend={"orientation": "h", "y": 1.01, "yanchor": "bottom", "x": 0},
+        legend=palette.LEGEND,
     )
     return fig

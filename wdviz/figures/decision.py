@@ -64,7 +64,7 @@ def decision(arm: Arm, split: Split, plane: Plane, *, test_points: bool = False)
     many: dict[str, object] = {"entrywidth": 42, "entrywidthmode": "pixels"} if len(split.classes) > 4 else {}
     fig.update_layout(
         title=palette.title(f"What the network answers, {palette.ARM_NAMES[arm.name]}"),
-        legend={"orientation": "h", "y": 1.01, "yanchor": "bottom", "x": 0, "font": {"size": 11}, "itemsizing": "constant"} | many,
+        legend=palette.LEGEND | {"itemsizing": "constant"} | many,
         margin={"l": 52, "r": 12, "t": 34, "b": 44},
     )
     x, y = plane.x, plane.y

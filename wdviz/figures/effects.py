@@ -49,7 +49,7 @@ def effects(found: Mapping[str, Mapping[str, Estimate]], labels: Sequence[str], 
     fig.update_layout(
         title=palette.title(f"What each one changes in the test {scale.name}"),
         margin={"l": 112, "r": 12, "t": 12, "b": 46},
-        legend={"font": {"size": 11.5}},
+        legend=palette.LEGEND,
     )
     return fig
 

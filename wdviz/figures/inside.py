@@ -219,6 +219,6 @@ def _finish(fig: Draft, title: str, *, left: int = 58, right: int = 14, legend: 
         title=palette.title(title),
         showlegend=legend,
         margin={"l": left, "r": right, "t": 32 if legend else 12, "b": 46},
-        legend={"orientation": "h", "y": 1.01, "yanchor": "bottom", "x": 0, "font": {"size": 12}},
+        legend=palette.LEGEND,
     )
     return fig

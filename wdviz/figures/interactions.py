@@ -112,7 +112,7 @@ def _lines(pair: Pair, scale: Scale, wordy: bool) -> list[tuple[str, int, bool]]
     lines.append((verdict, 11, True))
     if verdict == "cannot tell":
         needed = found.seeds_to_tell
-        lines.append((f"needs {needed} seeds" if needed else f"> {MOST_SEEDS:,} seeds", 10, False))
+        lines.append((f"{needed} seeds" if needed else f"> {MOST_SEEDS:,} seeds", 10, False))
     return lines if verdict != "diverged" else lines[:1]
 
 
@@ -144,7 +144,7 @@ def _hover(pair: Pair, scale: Scale) -> str:
 def _key(fig: Draft, wordy: bool) -> None:
     """What the verdicts mean, in the empty corner."""
     if wordy:
-        words = [f"<b>{name}</b>:<br>{meaning}" for name, (_, _, meaning) in VERDICTS.items()]
+        words = [f"<b>{name}</b>:<br>{meaning}" for name, (_, _, meaning) in VERDICTS.items()] + ["(so many seeds would tell)"]
     else:
         words = [f"<b>{sign} {name}</b>: {meaning}" for name, (_, sign, meaning) in VERDICTS.items()]
     fig.add_annotation(
@@ -156,6 +156,7 @@ def _key(fig: Draft, wordy: bool) -> None:
         yanchor="bottom",
         align="left",
         text="<br>".join(words),
+        xshift=8,
         name="key",
         showarrow=False,
         font={"size": 11, "color": "var(--mute)"},

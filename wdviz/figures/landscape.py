@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from wdviz.figures import palette
-from wdviz.figures.cells import Place, centre, equal, position, ticks
+from wdviz.figures.cells import Place, add_frame, centre, equal, position, ticks
 from wdviz.figures.draft import Draft, Drawing
 from wdviz.results import Spread
 
@@ -22,7 +23,9 @@ NAMES = {
     "learns nothing": "learns<br>nothing",
     "diverged": "diverged",
 }
-LABEL_AT = 0.5  # x of the labels of lines of equal learning rate x decay
+NAME = (0.27, 1.4)  # room that a region's name takes to each side: a share of the columns, and rows
+
+Array = NDArray[np.floating]
 
 
 class Cell(Protocol):
@@ -65,18 +68,23 @@ def landscape(shown: Map, split: str, *, cap: float, unit: str = "nats", at: tup
     fig = Draft()
     shape = (len(shown.decays), len(shown.rates))
     regimes = {place: shown.cells[near].regime for place, near in shown.filled.items()}
+    names = _names(shown, regimes)
     _add_cells(fig, shown, split, cap, unit, shape)
-    _add_equal(fig, shown)
+    _add_equal(fig, shown, list(names.values()))
     _add_borders(fig, regimes, shape)
     _add_best(fig, shown)
     if at is not None:
-        _add_chosen(fig, position(shown.rates, at[0]), position(shown.decays, at[1]))
-    for name, label in NAMES.items():
-        place = centre({p for p, regime in regimes.items() if regime == name})
-        if place:
-            _name(fig, label, place, shape)
+        add_frame(fig, position(shown.rates, at[0]), position(shown.decays, at[1]))
+    for label, place in names.items():
+        _name(fig, label, place, shape)
     _axes(fig, shown, split, shape)
     return fig
+
+
+def _names(shown: Map, regimes: Mapping[Place, str]) -> dict[str, Place]:
+    """What stands where: beside the best of each learning rate where a region has room there."""
+    of = {label: {place for place, regime in regimes.items() if regime == name} for name, label in NAMES.items()}
+    return {label: at for label, region in of.items() if (at := centre(region - set(shown.ridge)) or centre(region))}
 
 
 def _add_cells(fig: Draft, shown: Map, split: str, cap: float, unit: str, shape: tuple[int, int]) -> None:
@@ -127,7 +135,7 @@ def _hover(shown: Map, at: Place, split: str, unit: str) -> str:
     return f"{here}<br>{loss}<br>{shrink}"
 
 
-def _add_equal(fig: Draft, shown: Map) -> None:
+def _add_equal(fig: Draft, shown: Map, names: Sequence[Place]) -> None:
     """Dotted lines: of equal learning rate x decay, or of equal decay where that is what a step takes off."""
     positive = [d for d in shown.decays if d > 0]
     if shown.kind == "independent":
@@ -153,10 +161,20 @@ def _add_equal(fig: Draft, shown: Map) -> None:
         )
         on = np.flatnonzero(np.isfinite(y))
         if on.size > 3 and shown.kind != "independent":
-            k = on[int(np.argmin(np.abs(x[on] - LABEL_AT)))]  # between two columns, where no mark stands
-            if abs(x[k] - LABEL_AT) < 0.2:
+            at = _free(x[on], y[on], names, len(shown.rates))
+            if at:
                 written = f"{level:g}" if power >= -3 else f"10<sup>−{-power}</sup>"
-                _note(fig, float(x[k]), float(y[k]), written, size=9, color=palette.PALE, bgcolor=palette.tint(palette.INK, 0.8))
+                _note(fig, *at, written, size=10, color=palette.PALE, bgcolor=palette.tint(palette.INK, 0.8))
+
+
+def _free(x: Array, y: Array, names: Sequence[Place], columns: int) -> tuple[float, float] | None:
+    """Where on a line its label stands: as far left as it is clear of the regions' names."""
+    for column in range(columns - 1):
+        k = int(np.argmin(np.abs(x - column - 0.5)))  # between two columns, where no mark stands
+        clear = all(abs(x[k] - j) > NAME[0] * columns or abs(y[k] - i) > NAME[1] for i, j in names)
+        if abs(x[k] - column - 0.5) < 0.2 and clear:
+            return float(x[k]), float(y[k])
+    return None
 
 
 def _add_borders(fig: Draft, regimes: Mapping[Place, str], shape: tuple[int, int]) -> None:
@@ -186,13 +204,6 @@ def _add_best(fig: Draft, shown: Map) -> None:
     _marks(fig, columns, rows, {"symbol": "circle", "size": 7, "color": palette.PALE, "line": around}, "best decay of each learning rate")
     if shown.best:
         _marks(fig, [shown.best[1]], [shown.best[0]], {"symbol": "star", "size": 17, "color": "#f7c948", "line": around}, "best of all")
-
-
-def _add_chosen(fig: Draft, x: float, y: float) -> None:
-    for colour, width in ((palette.INK, 5), (palette.PALE, 2.5)):
-        fig.add_shape(
-            type="rect", x0=x - 0.5, x1=x + 0.5, y0=y - 0.5, y1=y + 0.5, line={"color": colour, "width": width}, name="your setting"
-        )
 
 
 def _marks(fig: Draft, x: Any, y: Any, marker: dict[str, Any], name: str) -> None:

@@ -13,6 +13,9 @@ CLASS_SYMBOLS = ("diamond", "circle", "square", "triangle-up", "cross", "x", "st
 
 INK, PALE, GHOST = "#20242c", "#ffffff", "#8a919c"
 
+# In a row above the plot, which it never covers.
+LEGEND = {"orientation": "h", "x": 0, "y": 1.01, "yanchor": "bottom", "font": {"size": 12}}
+
 
 def tint(colour: str, alpha: float) -> str:
     """`#rrggbb` as an rgba string."""

@@ -41,7 +41,14 @@ def plane_map(arm: Probes, reference: Probed, split: Split, plane: Plane) -> Dra
         zmin=0,
         zmax=top(reference),
         colorscale=[[i / (len(RAMP) - 1), colour] for i, colour in enumerate(RAMP)],
-        colorbar={"thickness": 9, "outlinewidth": 0, "nticks": 5, "xpad": 4, "tickfont": {"size": 11}},
+        colorbar={
+            "thickness": 9,
+            "outlinewidth": 0,
+            "nticks": 5,
+            "xpad": 4,
+            "tickfont": {"size": 11},
+            "title": {"text": "Jacobian norm", "side": "right", "font": {"size": 11}},
+        },
         hovertemplate="a small change here moves the outputs by up to %{z:.2f} times its length<extra></extra>",
         name="reaction",
     )
@@ -51,7 +58,7 @@ def plane_map(arm: Probes, reference: Probed, split: Split, plane: Plane) -> Dra
     many: dict[str, object] = {"entrywidth": 42, "entrywidthmode": "pixels"} if len(split.classes) > 4 else {}
     fig.update_layout(
         title=palette.title(f"How strongly the answer reacts, {palette.ARM_NAMES[arm.name]}"),
-        legend={"orientation": "h", "y": 1.01, "yanchor": "bottom", "x": 0, "font": {"size": 11}, "itemsizing": "constant"} | many,
+        legend=palette.LEGEND | {"itemsizing": "constant"} | many,
         margin={"l": 52, "r": 8, "t": 34, "b": 44},
     )
     fig.update_xaxes(title=plane.labels[0], range=[float(x[0]), float(x[-1])], zeroline=False, showgrid=False)
@@ -195,7 +202,7 @@ def probabilities(pair: tuple[Flipped, Flipped], classes: Sequence[str]) -> Draf
         barmode="group",
         bargap=0.25,
         showlegend=True,
-        legend={"orientation": "h", "y": 1.01, "yanchor": "bottom", "x": 0},
+        legend=palette.LEGEND,
         margin={"l": 56, "r": 12, "t": 30, "b": 46},
     )
     return fig

@@ -61,7 +61,7 @@ def searches(
     fig.update_layout(
         title=palette.title("Three searches at the same budget"),
         margin={"l": 58, "r": 12, "t": 34, "b": 46},
-        legend={"orientation": "h", "y": 1.01, "yanchor": "bottom", "x": 0, "font": {"size": 12}},
+        legend=palette.LEGEND,
     )
     return fig
 

@@ -323,6 +323,6 @@ def _finish(fig: Draft, title: str, *, legend: bool = False, right: int = 14) ->
         title=palette.title(title),
         showlegend=legend,
         margin={"l": 56, "r": right, "t": 30 if legend else 12, "b": 44},
-        legend={"orientation": "h", "y": 1.01, "yanchor": "bottom", "x": 0, "font": {"size": 11}},
+        legend=palette.LEGEND,
     )
     return fig

@@ -216,6 +216,6 @@ def _finish(fig: Draft, title: str) -> Draft:
     fig.update_layout(
         title=palette.title(title),
         margin={"l": 62, "r": 18, "t": 34, "b": 44},
-        legend={"orientation": "h", "y": 1.01, "yanchor": "bottom", "x": 0, "font": {"size": 11}},
+        legend=palette.LEGEND,
     )
     return fig

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wdviz.figures import palette
-from wdviz.figures.cells import position
+from wdviz.figures.cells import add_frame, position
 from wdviz.figures.draft import Draft, Drawing
 
 SCALE = "Viridis"  # evenly lighter, also for colour-blind readers; dark is a low loss
@@ -77,7 +77,7 @@ def strengths(
     _diverged(fig, values, counts)
     _best(fig, best, decays, amounts)
     if at is not None:
-        _frame(fig, position(amounts, at[1]), position(decays, at[0]))
+        add_frame(fig, position(amounts, at[1]), position(decays, at[0]))
     for update, title, ticks in ((fig.update_xaxes, NAMED[rival], amounts), (fig.update_yaxes, "weight decay", decays)):
         update(title=title, tickvals=list(range(len(ticks))), ticktext=[f"{v:g}" for v in ticks])
         update(range=[-0.5, len(ticks) - 0.5], showgrid=False, zeroline=False, ticks="", tickangle=0)
@@ -149,8 +149,3 @@ def _best(fig: Draft, best: Sequence[int | None], decays: Sequence[float], amoun
         hovertemplate="best by validation loss %{text}<extra></extra>",
         name="best decay",
     )
-
-
-def _frame(fig: Draft, x: float, y: float) -> None:
-    for colour, width in ((palette.INK, 4), (palette.PALE, 2)):
-        fig.add_shape(type="rect", x0=x - 0.5, x1=x + 0.5, y0=y - 0.5, y1=y + 0.5, line={"color": colour, "width": width})

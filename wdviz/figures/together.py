@@ -55,7 +55,7 @@ def _of_pair(fig: Draft, names: tuple[str, str]) -> Draft:
     fig.update_layout(
         title=palette.title(f"{first.capitalize()} and {second}: would the lines be parallel?"),
         margin={"l": 58, "r": 10, "t": 12, "b": 46},
-        legend={"font": {"size": 12}},
+        legend=palette.LEGEND,
     )
     return fig
 

@@ -24,6 +24,8 @@ WAYS = {
 }
 FLOOR = 1e-3  # losses below are drawn here
 SHORT = 2.2  # powers of ten below which an axis is short
+BETWEEN = ((1, 2, 5), (1, 1.5, 2, 3, 5, 7), tuple(i / 10 for i in range(10, 100)))  # its ticks, more where there are not
+ENOUGH = 3
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,7 +64,7 @@ def choices(decays: Sequence[float], chosen: Mapping[str, Sequence[int]], *, gue
         if places:
             middle = at[(len(at) - 1) // 2]
             fig.add_shape(type="line", x0=middle, x1=middle, y0=row - 0.36, y1=row + 0.36, line={"color": colour, "width": 3})
-    add_guess(fig, guess, None, len(decays))
+    add_guess(fig, guess, len(decays))
     decay_axis(fig, decays, nticks=6)
     fig.update_yaxes(
         tickvals=list(range(len(ways))),
@@ -135,10 +137,13 @@ def sealed(ways: Sequence[str], words: str) -> Draft:
 
 
 def log_axis(fig: Draft, title: str, low: float, high: float) -> None:
-    """A logarithmic axis with ticks at 1, 2 and 5 where it is short, else at whole powers of ten."""
+    """A logarithmic axis with ticks at whole powers of ten, and between them where it is short."""
     decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
     short = math.log10(high / low) < SHORT
-    ticks = [m * 10.0**e for e in decades for m in ((1, 2, 5) if short else (1,)) if low <= m * 10.0**e <= high]
+    ticks: list[float] = []
+    for steps in BETWEEN if short else ((1,),):
+        if len(ticks) < ENOUGH:
+            ticks = [m * 10.0**e for e in decades for m in steps if low <= m * 10.0**e <= high]
     fig.update_yaxes(title=title, type="log", range=[math.log10(low), math.log10(high)], zeroline=False)
     fig.update_yaxes(tickvals=ticks, ticktext=[f"{t:g}" for t in ticks])
 
@@ -180,22 +185,22 @@ def add_faint(fig: Draft, x: Floats, rows: Floats, scale: Scale) -> None:
     )
 
 
-def add_guess(fig: Draft, guess: float, decay: float | None, count: int) -> None:
-    """The visitor's own decay as a vertical line, named at its foot where `decay` says what it is."""
+def add_guess(fig: Draft, guess: float, count: int, *, decay: float | None = None, top: bool = False) -> None:
+    """The visitor's own decay as a vertical line, named at its top or its foot where `decay` says what it is."""
     if guess > count - 0.5:
         return
     line = {"color": "var(--ink)", "width": 1.5, "dash": "dash"}
     fig.add_shape(type="line", x0=guess, x1=guess, y0=0, y1=1, yref="paper", line=line, layer="below")
     if decay is not None:
-        left = guess < count / 2
+        left = guess < (0.65 if top else 0.5) * count
         fig.add_annotation(
             x=guess,
-            y=0,
+            y=1 if top else 0,
             yref="paper",
-            yanchor="bottom",
+            yanchor="top" if top else "bottom",
             xanchor="left" if left else "right",
             xshift=5 if left else -5,
-            yshift=16,
+            yshift=-20 if top else 4,
             text=f"your guess: {decay:g}",
             showarrow=False,
             font={"color": "var(--ink)", "size": 12},

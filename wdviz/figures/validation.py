@@ -55,7 +55,7 @@ def cross_validated(
     _add_mean(fig, x, folds, scale)
     _add_names(fig, folds, scale, span)
     _add_marks(fig, folds, scale, marks)
-    add_guess(fig, guess, decay, count)
+    add_guess(fig, guess, count, decay=decay, top=scale.log and guess > 0.3 * count)  # where the curves are not
     decay_axis(fig, folds.decays, meta=True)
     if scale.log:
         log_axis(fig, f"loss ({scale.unit}, log)", low, high)
@@ -170,14 +170,15 @@ def _add_marks(fig: Draft, folds: Folds, scale: Scale, marks: Mapping[str, int])
                 hoverinfo="skip",
                 showlegend=False,
             )
-        below = k % 2 == 0
+        below, last = k % 2 == 0, at > len(folds.decays) - 4
         fig.add_annotation(
             x=at,
             y=scale.up(y),
-            text=f"{'<br>'.join(WAYS[way][3] for way in ways)}: {folds.decays[at]:g}",
+            text=f"{'<br>'.join(WAYS[way][3] for way in ways)}: {folds.decays[at]:g}".replace("standard error", "standard<br>error"),
             showarrow=False,
             yanchor="top" if below else "bottom",
-            xanchor="right" if at > len(folds.decays) - 3 else "left" if at < 2 else "center",
+            xanchor="right" if last else "left",
+            xshift=0 if last else -20,
             yshift=-16 if below else 18,
             font={"color": WAYS[ways[0]][0], "size": 12},
         )

@@ -42,16 +42,17 @@ def histogram(arms: Sequence[Arm], layer: str) -> Draft:
         mode="lines",
         line={"shape": "hvh", "color": palette.GHOST, "width": 1.5},
         name="at the start",
+        showlegend=False,  # the title says what it is, and so does the stage
         hovertemplate="at the start: %{y} weights near %{x:.2f}<extra></extra>",
     )
     fig.update_xaxes(title="weight", range=[-top, top], zeroline=False, nticks=6)
     fig.update_yaxes(title="number of weights", type="log", dtick=1, range=[np.log10(0.7), np.log10(max(len(start), 2) * 1.3)])
     fig.update_layout(
-        title=palette.title(f"Weights of {layer}"),
+        title=palette.title(f"Weights of {layer}; grey outline: at the start"),
         barmode="overlay",
         bargap=0,
         margin={"l": 56, "r": 12, "t": 34, "b": 44},
-        legend={"orientation": "h", "y": 1.01, "yanchor": "bottom", "x": 0, "font": {"size": 11}},
+        legend=palette.LEGEND,
     )
     return fig
 

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import jax
 import jax.numpy as jnp
 from jax import Array
 
-from wdviz import regularisers
 from wdviz.models import layers
+from wdviz.models.layers import Drop, Tree
 from wdviz.settings import Program
-
-Tree = dict[str, dict[str, Array]]
 
 BLOCK = ("norm1", "query", "key", "value", "projection", "norm2", "expand", "contract")
 DEVIATION = 0.02  # of positions and the class token at the start, as in BERT and ViT
@@ -50,24 +46,9 @@ def init(program: Program, key: Array) -> tuple[Tree, Tree]:
     return params, {}
 
 
-def apply(
-    program: Program,
-    params: Tree,
-    state: Tree,
-    x: Array,
-    *,
-    valid: Array | None = None,
-    key: Array | None = None,
-    dropout: Array | float = 0.0,
-) -> tuple[Array, Tree]:
+def apply(program: Program, params: Tree, state: Tree, x: Array, valid: Array | None, drop: Drop) -> tuple[Array, Tree]:
     """As `registry.apply`. Dropout acts on what each half of a block adds (residual dropout, Vaswani et al. 2017)."""
-
-    def dropped(x: Array, place: int) -> Array:
-        if "dropout" not in program.regularisers or valid is None or key is None:
-            return x
-        return regularisers.dropout(jax.random.fold_in(key, place), x, dropout)
-
-    x, _ = _encoded(program, params, x, dropped)
+    x, _ = _encoded(program, params, x, drop)
     x = layers.layer_norm(params["norm"], x)
     x = x[:, 0] if program.summary == "class token" else jnp.mean(x, 1)
     return layers.dense(params["output"], x), state
@@ -78,10 +59,10 @@ def weights(program: Program, params: Tree, x: Array) -> tuple[Array, ...]:
 
     As when evaluating, for x (n, inputs).
     """
-    return _encoded(program, params, x, lambda x, _: x)[1]
+    return _encoded(program, params, x, layers.whole)[1]
 
 
-def _encoded(program: Program, params: Tree, x: Array, dropped: Callable[[Array, int], Array]) -> tuple[Array, tuple[Array, ...]]:
+def _encoded(program: Program, params: Tree, x: Array, drop: Drop) -> tuple[Array, tuple[Array, ...]]:
     """The tokens behind the last block, (n, tokens, units), and each block's attention weights."""
     x = layers.dense(params["embedding"], _tokens(program, x)) + params["positions"]["weight"]
     if program.summary == "class token":
@@ -92,9 +73,9 @@ def _encoded(program: Program, params: Tree, x: Array, dropped: Callable[[Array,
         block = {part: params[f"block{i + 1} {part}"] for part in BLOCK}
         query, key, value = _queried(block, layers.layer_norm(block["norm1"], x))
         found.append(layers.attention_weights(query, key, program.heads))
-        x = x + dropped(layers.dense(block["projection"], layers.attention(query, key, value, program.heads)), 2 * i)
+        x = x + drop(layers.dense(block["projection"], layers.attention(query, key, value, program.heads)), 2 * i)
         wide = layers.dense(block["expand"], layers.layer_norm(block["norm2"], x))
-        x = x + dropped(layers.dense(block["contract"], layers.ACTIVATIONS[program.activation](wide)), 2 * i + 1)
+        x = x + drop(layers.dense(block["contract"], layers.ACTIVATIONS[program.activation](wide)), 2 * i + 1)
     return x, tuple(found)
 
 

@@ -9,8 +9,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from wdviz.models import layers
-
-Params = dict[str, Array]
+from wdviz.models.layers import Params
 
 GATES = {"tanh": 1, "gru": 3, "lstm": 4}
 UNROLL = 2  # steps in one turn of the compiled loop: more take longer to compile and save hardly any time
@@ -42,7 +41,7 @@ def run(cell: str, params: Params, summed: Array, norm: Params | None = None) ->
         carry = step(params, normed, carry, now)
         return carry, carry[0] if cell == "lstm" else carry
 
-    return jax.lax.scan(body, start, summed, unroll=2)[1]
+    return jax.lax.scan(body, start, summed, unroll=UNROLL)[1]
 
 
 def orthogonal(key: Array, units: int, gates: int, dtype: str = "float32") -> Array:

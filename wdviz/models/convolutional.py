@@ -6,11 +6,9 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from wdviz import regularisers
 from wdviz.models import layers
+from wdviz.models.layers import Drop, Tree
 from wdviz.settings import Program
-
-Tree = dict[str, dict[str, Array]]
 
 
 def layer_names(program: Program) -> tuple[str, ...]:
@@ -36,16 +34,7 @@ def init(program: Program, key: Array) -> tuple[Tree, Tree]:
     return params, state
 
 
-def apply(
-    program: Program,
-    params: Tree,
-    state: Tree,
-    x: Array,
-    *,
-    valid: Array | None = None,
-    key: Array | None = None,
-    dropout: Array | float = 0.0,
-) -> tuple[Array, Tree]:
+def apply(program: Program, params: Tree, state: Tree, x: Array, valid: Array | None, drop: Drop) -> tuple[Array, Tree]:
     """As `registry.apply`. Layers: convolution, batch normalisation if asked for, activation, pooling. Dropout: before the output layer."""
     state = dict(state)
     height, width, channels = program.shape
@@ -67,8 +56,7 @@ def apply(
         height, width = smaller
     x = jnp.swapaxes(x, 0, 1)
     x = x.reshape(len(x), height * x.shape[2])
-    if "dropout" in program.regularisers and valid is not None and key is not None:
-        x = regularisers.dropout(jax.random.fold_in(key, len(program.hidden)), x, dropout)
+    x = drop(x, len(program.hidden))
     return layers.dense(params["output"], x), state
 
 

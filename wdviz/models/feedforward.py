@@ -5,11 +5,9 @@ from __future__ import annotations
 import jax
 from jax import Array
 
-from wdviz import regularisers
 from wdviz.models import layers
+from wdviz.models.layers import Drop, Tree
 from wdviz.settings import Program
-
-Tree = dict[str, dict[str, Array]]
 
 
 def layer_names(program: Program) -> tuple[str, ...]:
@@ -20,7 +18,7 @@ def layer_names(program: Program) -> tuple[str, ...]:
 def init(program: Program, key: Array) -> tuple[Tree, Tree]:
     """Parameters and running statistics at the start; the linear model starts at zero."""
     sizes = (program.inputs, *program.hidden, program.outputs)
-    gain = 0.0 if not program.hidden else 2.0 if program.activation == "relu" else 1.0
+    gain = layers.gain(program.activation) if program.hidden else 0.0
     params: Tree = {}
     state: Tree = {}
     for i, name in enumerate(layer_names(program)):
@@ -31,22 +29,8 @@ def init(program: Program, key: Array) -> tuple[Tree, Tree]:
     return params, state
 
 
-def apply(
-    program: Program,
-    params: Tree,
-    state: Tree,
-    x: Array,
-    *,
-    valid: Array | None = None,
-    key: Array | None = None,
-    dropout: Array | float = 0.0,
-) -> tuple[Array, Tree]:
-    """x (n, inputs) -> logits or predictions (n, outputs), and the new running statistics.
-
-    Arguments:
-        valid: (n,) rows that count, when training; None when evaluating.
-        key: randomness for dropout, when training.
-    """
+def apply(program: Program, params: Tree, state: Tree, x: Array, valid: Array | None, drop: Drop) -> tuple[Array, Tree]:
+    """As `registry.apply`. Dropout: after each activation."""
     state = dict(state)
     names = layer_names(program)
     for i, name in enumerate(names[:-1]):
@@ -54,6 +38,5 @@ def apply(
         if "batch norm" in program.regularisers:
             x, state[name] = layers.batch_norm(params[name], state[name], x, valid)
         x = layers.ACTIVATIONS[program.activation](x)
-        if "dropout" in program.regularisers and valid is not None and key is not None:
-            x = regularisers.dropout(jax.random.fold_in(key, i), x, dropout)
+        x = drop(x, i)
     return layers.dense(params[names[-1]], x), state

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from functools import partial
 
 import jax
@@ -11,6 +12,8 @@ import numpy as np
 from jax import Array
 
 Params = dict[str, Array]
+Tree = dict[str, Params]  # component -> array
+Drop = Callable[[Array, int], Array]  # (x, place) -> x, as dropout leaves it there: each place of a network has masks of its own
 
 MANY = 32  # numbers in a row of an image from which a product for each row of the kernel is faster than one of whole windows
 
@@ -41,6 +44,11 @@ def _product(x: Array, weight: Array) -> Array:
     # One matrix of rows: the weight's gradient is then one plain product, without a transposed copy first.
     rows = x.reshape(math.prod(x.shape[:-1]), x.shape[-1])
     return (rows @ weight).reshape(*x.shape[:-1], weight.shape[1])
+
+
+def whole(x: Array, _: int) -> Array:
+    """The `Drop` that leaves nothing out."""
+    return x
 
 
 def gain(activation: str) -> float:

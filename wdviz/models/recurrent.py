@@ -6,11 +6,9 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from wdviz import regularisers
 from wdviz.models import cells, layers
+from wdviz.models.layers import Drop, Tree
 from wdviz.settings import Program
-
-Tree = dict[str, dict[str, Array]]
 
 
 def layer_names(program: Program) -> tuple[str, ...]:
@@ -47,16 +45,7 @@ def init(program: Program, key: Array) -> tuple[Tree, Tree]:
     return params, {}
 
 
-def apply(
-    program: Program,
-    params: Tree,
-    state: Tree,
-    x: Array,
-    *,
-    valid: Array | None = None,
-    key: Array | None = None,
-    dropout: Array | float = 0.0,
-) -> tuple[Array, Tree]:
+def apply(program: Program, params: Tree, state: Tree, x: Array, valid: Array | None, drop: Drop) -> tuple[Array, Tree]:
     """As `registry.apply`. Dropout acts on what a layer hands on, not on what it tells itself (Zaremba, Sutskever & Vinyals 2014)."""
     steps, width, channels = program.shape
     x = jnp.swapaxes(x.reshape(len(x), steps, width * channels), 0, 1)  # (steps, n, features)
@@ -66,6 +55,5 @@ def apply(
         x = cells.run(program.cell, params[f"{name} recurrent"], summed, params.get(f"{name} norm"))
         if i == len(program.hidden) - 1:
             x = x[-1]
-        if "dropout" in program.regularisers and valid is not None and key is not None:
-            x = regularisers.dropout(jax.random.fold_in(key, i), x, dropout)
+        x = drop(x, i)
     return layers.dense(params["output"], x), state

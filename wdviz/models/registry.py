@@ -9,10 +9,10 @@ from functools import lru_cache
 import jax
 from jax import Array
 
+from wdviz import regularisers
 from wdviz.models import attention, convolutional, feedforward, recurrent
+from wdviz.models.layers import Tree
 from wdviz.settings import Program
-
-Tree = dict[str, dict[str, Array]]
 
 FAMILIES = {
     "feedforward": feedforward,
@@ -58,7 +58,13 @@ def apply(
         key: randomness for dropout, when training.
         dropout: the chance that a unit is left out; used where "dropout" is among the program's regularisers.
     """
-    return _family(program).apply(program, params, state, x, valid=valid, key=key, dropout=dropout)
+
+    def drop(x: Array, place: int) -> Array:
+        if "dropout" not in program.regularisers or valid is None or key is None:
+            return x
+        return regularisers.dropout(jax.random.fold_in(key, place), x, dropout)
+
+    return _family(program).apply(program, params, state, x, valid, drop)
 
 
 def layer_names(program: Program) -> tuple[str, ...]:

@@ -107,14 +107,16 @@ def written(name: str, given: Any) -> str | list[str]:
 def take(page: str) -> list[str]:
     """Take over an address that the app has not written itself: a first visit, a link, the back button. Returns notes on it.
 
-    The links between the pages have no settings of their own: those of the last page go along.
+    The links between the pages have no settings of their own: those of the last page go along. Presented, a page opens as it stands in
+    its story.
     """
     now = {name: st.query_params.get_all(name) for name in st.query_params}
     moved = st.session_state.get(_PAGE, page) != page
     st.session_state[_PAGE] = page
     if moved and not now:
+        fresh = START if known("present") else {}
         for name in DEFAULTS:
-            st.session_state[name] = known(name)
+            st.session_state[name] = fresh.get(name, known(name))
         st.session_state[_SEEN], st.session_state[_BEHIND] = now, True
         return []
     if not moved and st.session_state.get(_SEEN) == now:

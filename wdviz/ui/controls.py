@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import streamlit as st
 
 from wdviz import datasets, networks
-from wdviz.plans import ALL_SPECS, Combine, Families, Landscape, Search
+from wdviz.plans import ALL_SPECS
 from wdviz.settings import SPECS, Checked, Choice, Number, Settings, Several, specs
 from wdviz.ui import address
 
@@ -30,11 +30,12 @@ MORE = {
     "Data": ("noise", "seed"),
     "Network": ("activation", "pooling", "cell", "tokens", "heads", "summary"),
     "Training": ("decay_on", "spare", "schedule", "momentum", "batch_size", "seeds"),
-    "Regularisers": ("dropout", "l1", "input_noise", "label_smoothing", "shift", "rotation", "augmentation_noise", "mixup", "patience"),
+    "Regularisers": tuple(name for name, spec in SPECS.items() if spec.group == "Regularisers" and name not in SHOWN["Regularisers"]),
 }
 
-_PLANS = (specs(Search), specs(Landscape), specs(Combine), [name for name, spec in specs(Families).items() if spec.group != "Inside"])
-IN_SIDEBAR = {name for names in (*SHOWN.values(), *MORE.values(), *_PLANS) for name in names}
+_STAGE_HAS = {"Probe", "Inside"}  # groups of the pages' own controls
+_OWN = [name for name, spec in ALL_SPECS.items() if name not in SPECS and spec.group not in _STAGE_HAS]
+IN_SIDEBAR = {name for names in (*SHOWN.values(), *MORE.values(), _OWN) for name in names}
 
 
 def sidebar(suggested: Mapping[str, Mapping[str, Any]], plan: type[Checked] | None = None) -> None:
@@ -188,8 +189,6 @@ def _suit(suggested: Mapping[str, Mapping[str, Any]]) -> Callable[[], None]:
 def _matters(name: str, chosen: Settings) -> bool:
     """Whether a control changes anything with the others as they are."""
     match name:
-        case "l1":
-            return "l1" in chosen.regularisers
         case "momentum":
             return chosen.optimiser == "momentum"
         case "budget" | "depth":

@@ -11,7 +11,9 @@ from pathlib import Path
 
 import streamlit
 
-_OURS = tuple(str(Path(__file__).resolve().parents[2] / folder) for folder in ("wdviz", "pages"))
+from wdviz.ui.home import HOME
+
+_OURS = tuple(str(folder) for folder in (Path(__file__).resolve().parents[1], HOME / "pages"))
 _STREAMLIT = str(Path(streamlit.__file__).parent)
 
 LOG = logging.getLogger("wdviz")

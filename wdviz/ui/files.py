@@ -13,7 +13,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-_ASSETS = Path(__file__).resolve().parents[2] / "assets"
+from wdviz.ui.home import HOME
+
+_ASSETS = HOME / "assets"
 _PLOTLY = f"plotly-{plotly.__version__}.min.js"
 _FILES = {path.name: path for path in sorted(_ASSETS.glob("*.js"))} | {
     "stage.css": _ASSETS / "stage.css",

@@ -98,6 +98,7 @@ def show(
 
     if not embedded:
         st.title(title, anchor=False)
+        prose.in_short(name)
         # Before the stage: a browser sends all controls' values with each ask, so it must have those that one set before the next.
         controls.sidebar(SUGGESTED, table)
     lab()

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
-from wdviz.experiments.overfitting import Comparison
+from wdviz.experiments.overfitting import Comparison, verdict
 from wdviz.results import Spread
 from wdviz.settings import Settings, decay_rate, half_life, shrink_per_step
 
@@ -41,19 +41,50 @@ def answer(comparison: Comparison) -> str:
     if s.decay == 0 and not switches(s):
         return "With decay at **0** both networks are the same. Move the slider and see them part."
     if comparison.with_decay.diverged:
-        return f"With a decay of **{decays(s)}** and a learning rate of {s.learning_rate:g} the training **diverges**: {_product(s)}."
+        start = f"With a decay of **{decays(s)}** and a learning rate of {s.learning_rate:g} the training **diverges**"
+        return f"{start}{in_some(h.diverged for h in comparison.with_decay.histories)}: {_product(s)}."
     if comparison.without.diverged:
-        return f"Without decay the training **diverges**, whatever decay does: try a learning rate below {s.learning_rate:g}."
+        return diverged_without(s, (h.diverged for h in comparison.without.histories))
+    if verdict(comparison.with_decay, comparison.split).name == "learns nothing":
+        return _nothing(comparison)
     verb, share = ("cuts", cut.median) if cut.median >= 0 else ("raises", -cut.median)
     spread = f" ({_signed(cut)} over {seeds(cut.seeds)})" if cut.seeds > 1 else " (1 seed)"
     gaps = [arm.spread(lambda h: h.gap).median for arm in comparison.arms]
     change = f"{verb} the loss on new data by **{percent(share)}**{spread}"
+    if percent(share) == percent(0):
+        change = f"hardly changes the loss on new data{spread}"
     before, after = (arm.spread(lambda h: h.loss("test")).median for arm in comparison.arms)
     if cut.low < -100 or number(before) == number(0):  # no share of a loss of nearly 0 says anything
         change = f"takes the loss on new data from **{number(before)}** to **{number(after)}**"
     return (
         f"A decay of **{decays(s)}** {change}, and takes the gap to the training loss from **{number(gaps[0])}** to **{number(gaps[1])}**."
     )
+
+
+def _nothing(comparison: Comparison) -> str:
+    """The answer where the network with decay learns nothing: that its loss may be lower is no gain."""
+    s, cut, task = comparison.settings, comparison.cut(), comparison.split.task
+    form, score = (number, "R2") if task == "regression" else (percent, "accuracy")
+    scores = [arm.spread(lambda h: h.score("test")).median for arm in comparison.arms]
+    before, after = map(form, scores)
+    too = ", as without," if verdict(comparison.without, comparison.split).name == "learns nothing" else ""
+    over = f" (medians of {seeds(cut.seeds)})" if cut.seeds > 1 else " (1 seed)"
+    said = f"With a decay of **{decays(s)}**{too} the network **learns nothing**: test {score} **{after}**, without decay {before}{over}."
+    if not 0 < cut.median < 1 or scores[1] >= scores[0] or too:
+        return said
+    return f"{said} That its loss on new data is {percent(cut.median)} lower is only because it is sure of nothing any more."
+
+
+def in_some(diverged: Iterable[bool]) -> str:
+    """` in 2 of 5 seeds` where not all of an arm's runs diverged."""
+    flags = tuple(diverged)
+    return "" if all(flags) else f" in {sum(flags)} of {seeds(len(flags))}"
+
+
+def diverged_without(s: Settings, diverged: Iterable[bool]) -> str:
+    """The answer where nothing can be compared, since the arm without decay diverged and the other one did not."""
+    start = f"Without decay the training **diverges**{in_some(diverged)}, with decay it does not"
+    return f"{start}: to compare both, try a learning rate below {s.learning_rate:g}."
 
 
 def _signed(cut: Spread) -> str:
@@ -98,16 +129,17 @@ def shrink(s: Settings) -> tuple[str, str]:
     }[s.decay_kind, s.optimiser]
     share, rate = shrink_per_step(s), decay_rate(s, s.decay)
     product = f"{_factor(s)} is {rate:g}"
+    peak = "" if s.schedule == "constant" else " at the peak learning rate"  # later steps are shorter: a training may come back
     if s.decay == 0:
         said = "no shrinking"
     elif share is None:
         said = "no fixed share a step: Adam rescales the penalty with the gradient"
-    elif rate > _limit(s):
-        said = f"**diverges**: {product}, more than {_limit(s):g}"
+    elif rate > _limit(s) * (1 + 1e-9):  # not by rounding alone
+        said = f"**diverges**{peak}: {product}, more than {_limit(s):g}"
     elif share >= 1:
-        said = f"takes weights to zero or past it{' at each step' if _limit(s) == 2 else ''}: {product}"
+        said = f"takes weights to zero or past it{' at each step' if _limit(s) == 2 else ''}{peak}: {product}"
     elif share <= 0:
-        said = f"swings from one side of zero to the other for ever: {product}"
+        said = f"swings from one side of zero to the other{peak or ' for ever'}: {product}"
     else:
         half = half_life(share)
         steps = f"{half:,.0f} steps" if half >= 10 else f"{half:.1f} steps"

@@ -7,6 +7,7 @@ How a page is put together (pages/tuning.py is the pattern):
   rerun after the other meets the same job objects: building hundreds of runs takes longer than looking them up.
 - `page.show` does what all pages do alike, around `compose(settings, plan)`, which gives the scene. It adds the notes, the things to
   notice and the view options, and leaves out views that are not on the screen while there is more to come.
+- The `answer` is Markdown, what a view or a slider says is plain text.
 - `controls.shown(name)` is a view option; `controls.opened(what)` whether the test set may be looked at.
 - A scene of a long sweep has `progress=following.progress`, `more=following.more`, no `status`; `film` and `points` stay empty
   without playback and without points to edit; `result=live.name_of(...)` must change with every new result: a
@@ -15,5 +16,5 @@ How a page is put together (pages/tuning.py is the pattern):
   can be clicked (see `wdviz.ui.stage`). A heat map without `meta.kind == "decision"` is drawn by plotly.js; its z is 2-D float32.
 - An error becomes a text in place of the scene: ValueError as it says itself, a full or busy server with the place in the line, and any
   other one as an id under which the log has it. The last picture stays.
-- `wdviz.ui.contents` names the page (PAGES: add a line); its file has "_" for "-".
+- README.md ("Add a page") lists all that a page consists of.
 """

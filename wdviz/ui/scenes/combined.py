@@ -183,9 +183,13 @@ def _shares(found: Combinations, judge: str) -> str:
     first, *others = found.factors
     if not alone[first].tells or sign * alone[first].value > 0:
         return ""
-    shares = {name: alone[name].value / alone[first].value for name in others if alone[name].known}
+    shares = {name: alone[name].value / alone[first].value for name in others if alone[name].tells or alone[name].nothing}
     said = [f"{name} alone gains {percent(share) if share > 0 else 'nothing'}" for name, share in shares.items()]
-    return f"Of what {first} gains alone, {_listed(said)}. " if said else ""
+    unsure = [name for name in others if alone[name].known and name not in shares]
+    parts = [f"of what {first} gains alone, {_listed(said)}"] if said else []
+    parts += [f"of {_listed(unsure)} alone one cannot tell a gain"] if unsure else []
+    joined = "; ".join(parts)
+    return f"{joined[0].upper()}{joined[1:]}. " if joined else ""
 
 
 def _change(effect: Estimate, scale: Scale) -> str:
@@ -220,5 +224,6 @@ def say_map(found: Combinations) -> str:
     if len(best) < 2:
         return f"{trained} of {cells} cells trained."
     (low, first), (high, last) = best[0], best[-1]
+    over = "" if asked.strength_seeds == 1 else f", median of {seeds(asked.strength_seeds)}"
     way = "stays where it is" if first == last else "falls" if last < first else "rises"
-    return f"Beside {asked.rival} {low:g} the best decay is {first:g}, beside {high:g} it is {last:g}: it {way} (by validation loss)."
+    return f"Beside {asked.rival} {low:g} the best decay is {first:g}, beside {high:g} it is {last:g}: it {way} (by validation loss{over})."

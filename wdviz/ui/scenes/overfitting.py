@@ -185,7 +185,8 @@ def _minimised(comparison: Comparison) -> str:
     s = comparison.settings
     others = [name for name in s.regularisers if name not in ("early stopping", "batch norm")]
     if s.decay_kind != "coupled" and s.optimiser != "sgd":
-        what = "With decoupled decay the penalty is not part of the loss: shown is decay / 2 x squared norm"
+        amount = "decay / (2 x learning rate)" if s.decay_kind == "independent" else "decay / 2"
+        what = f"With decoupled decay the penalty is not part of the loss: shown is {amount} x squared norm of what decays"
     elif others:
         what = f"The sum is what is minimised, but for what {', '.join(others)} adds"
     else:

@@ -43,8 +43,8 @@ def _needs(found: Architectures) -> tuple[Stat, ...]:
     measured = found.parts
     assert measured is not None
     spared = {name: measured.change((name, "spared")) for name in measured.names if len(measured.losses["all", ""]) > 1}
-    hurt = {name: spread for name, spread in spared.items() if spread.low > 0}
-    healed = {name: spread for name, spread in spared.items() if spread.high < 0}
+    hurt = {name: spread for name, spread in spared.items() if _harms(spread)}
+    healed = {name: spread for name, spread in spared.items() if _heals(spread)}
     ends = []
     if hurt:
         worst = max(hurt, key=lambda name: hurt[name].median)
@@ -53,6 +53,15 @@ def _needs(found: Architectures) -> tuple[Stat, ...]:
         best = min(healed, key=lambda name: healed[name].median)
         ends.append(Stat("better without", best, f"spared: {_signed(healed[best])}"))
     return tuple(ends)
+
+
+def _harms(spread: Spread) -> bool:
+    """Whether all seeds are worse, and by something."""
+    return spread.low > 0 and spread.median > LEAST
+
+
+def _heals(spread: Spread) -> bool:
+    return spread.high < 0 and spread.median < -LEAST
 
 
 def _signed(spread: Spread) -> str:
@@ -64,8 +73,8 @@ def _say_parts(found: Architectures) -> str:
     measured = found.parts
     assert measured is not None
     spared = {name: measured.change((name, "spared")) for name in measured.names}
-    hurt = [name for name, s in spared.items() if s.low > 0 and s.median > LEAST]
-    healed = [name for name, s in spared.items() if s.high < 0 and s.median < -LEAST]
+    hurt = [name for name, spread in spared.items() if _harms(spread)]
+    healed = [name for name, spread in spared.items() if _heals(spread)]
     nothing = measured.change(("none", ""))
     parts = [f"No decay at all instead of decay on everything changes the test loss by {_amount(nothing)}."]
     if nothing.seeds < 2:

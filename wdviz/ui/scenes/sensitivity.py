@@ -11,12 +11,13 @@ from wdviz.figures import reaction
 from wdviz.figures import sensitivity as figures
 from wdviz.measured import Probes
 from wdviz.plans import Probe
+from wdviz.results import Spread
 from wdviz.settings import Settings
 from wdviz.ui import live
 from wdviz.ui.live import Following
 from wdviz.ui.scenes.common import decay_slider, score_form, score_name, slider, unit
 from wdviz.ui.stage import Panel, Scene, Stat, View
-from wdviz.ui.words import between, decays, number, percent, seeds, shrink, switches
+from wdviz.ui.words import between, decays, diverged_without, in_some, number, percent, seeds, shrink, switches
 
 HARDLY = 0.02  # a smaller gain, in accuracy or as a share of the loss, is hardly one
 
@@ -52,16 +53,23 @@ def answer(found: Sensitivity) -> str:
     if s.decay == 0 and not switches(s):
         return "With decay at **0** both networks are the same and react alike. Move the slider and see them part."
     if found.with_decay.diverged:
-        return f"With a decay of **{decays(s)}** and a learning rate of {s.learning_rate:g} the training **diverges**: nothing to measure."
+        start = f"With a decay of **{decays(s)}** and a learning rate of {s.learning_rate:g} the training **diverges**"
+        return f"{start}{in_some(p.diverged for p in found.with_decay.probed)}: nothing to measure."
     if found.without.diverged:
-        return f"Without decay the training **diverges**, whatever decay does: try a learning rate below {s.learning_rate:g}."
+        return diverged_without(s, (p.diverged for p in found.without.probed))
     ratio = found.ratio()
     before, after = (number(arm.spread(lambda p: p.reaction).median) for arm in found.arms)
     size = f"mean Jacobian norm {before} → {after}"
     if after == number(0):
-        return f"With a decay of **{decays(s)}** the network **reacts to nothing any more** ({size}): it answers the same to every input."
+        start = f"With a decay of **{decays(s)}** the network **reacts to nothing any more** ({size})"
+        return f"{start}: it answers nearly the same to every input."
     low_to_high = between(ratio, _times)
     over = f"{low_to_high} over {seeds(ratio.seeds)}" if " to " in low_to_high else seeds(ratio.seeds)
+    if ratio.low < 1 < ratio.high and _times(ratio.low) != _times(ratio.high):
+        return (
+            f"With a decay of **{decays(s)}** the answer reacts less to a small change of the input with some seeds and more with others "
+            f"({low_to_high} times less over {seeds(ratio.seeds)}; {size}){_noisy(found)}."
+        )
     about = _times(ratio.median) == _times(1) or _times(1 / ratio.median) == _times(1)
     much = (
         "**about as much**"
@@ -78,18 +86,26 @@ def _times(value: float) -> str:
 
 
 def _noisy(found: Sensitivity) -> str:
-    """What that is worth where the inputs are noisy: it need not be worth anything."""
+    """What that is worth where the inputs are noisy, seed by seed: it need not be worth anything."""
     before, after = (found.noisy(arm).median for arm in found.arms)
-    classes = bool(found.split.classes)
-    gain = after - before if classes else (before - after) / max(before, 1e-9)
-    form, what = (percent, "it is right in") if classes else (number, "its loss is")
+    form, what = (percent, "it is right in") if found.split.classes else (number, "its loss is")
     start = f"with noise of {NOISE:g} on new inputs {what}"
-    a, b = form(before), form(after)
-    if gain <= -HARDLY:
-        return f", yet {start} **{b}** instead of {a}: that is worse"
-    if gain < HARDLY:
-        return f", yet {start} **{b}**, hardly different from {a} without decay"
-    return f", and {start} **{b}** instead of {a}"
+    gains = _noisy_gains(found)
+    gain = Spread.of(gains).median
+    if abs(gain) < HARDLY or form(after) == form(before):
+        return f", yet {start} **{form(after)}**, hardly different from {form(before)} without decay"
+    agreeing = sum(each * gain > 0 for each in gains)
+    over = "" if len(gains) == 1 else f" in all {len(gains)} seeds" if agreeing == len(gains) else f" in {agreeing} of {seeds(len(gains))}"
+    joined, way = ("and", "better") if gain > 0 else ("yet", "worse")
+    return f", {joined} {start} **{form(after)}** instead of {form(before)}, {way}{over}"
+
+
+def _noisy_gains(found: Sensitivity) -> list[float]:
+    """Of each seed, what decay gains under noise of strength `NOISE`: in accuracy, or as a share of the loss where there are no classes."""
+    pairs = zip(found.without.probed, found.with_decay.probed, strict=True)
+    if found.split.classes:
+        return [b.score_at(NOISE) - a.score_at(NOISE) for a, b in pairs]
+    return [1 - b.loss_at(NOISE) / max(a.loss_at(NOISE), 1e-9) for a, b in pairs]
 
 
 # --- panels -----------------------------------------------------------------------------------------------------------------------
@@ -238,7 +254,7 @@ def _say_calibration(found: Sensitivity) -> str:
             parts.append("diverged")
             continue
         error, excess = (arm.spread(number).median for number in (lambda p: p.calibration.error, lambda p: p.calibration.excess))
-        side = ", too sure" if excess > 0.02 else ", not sure enough" if excess < -0.02 else ""
+        side = " (too sure)" if excess > 0.02 else " (not sure enough)" if excess < -0.02 else ""
         parts.append(f"{percent(error)}{side}")
     return f"Expected calibration error {parts[0]} without decay, {parts[1]} with decay."
 

@@ -71,7 +71,8 @@ def _fastest(series: Series, split: str, level: float) -> str:
         return "never, with any decay"
     never = [decay for steps, decay in reached if not math.isfinite(steps)]
     said = f"{without:.0f} steps without decay" if math.isfinite(without) else "never without decay"
-    said += f", {best[0]:.0f} with decay {best[1]:g}" if best[1] > 0 else ", and no decay is faster"
+    faster = best[1] > 0 and (not math.isfinite(without) or round(best[0]) < round(without))
+    said += f", {best[0]:.0f} with decay {best[1]:g}" if faster else ", and no decay is faster"
     above = [decay for decay in never if decay > best[1]]
     return said + (f", never from decay {min(above):g} on" if above else "")
 
