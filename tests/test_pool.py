@@ -542,7 +542,7 @@ def test_a_thread_that_dies_is_replaced_and_its_call_fails(log, monkeypatch):
         with pytest.raises(Dies):
             future.result(PATIENCE)
     assert len(set(died)) == 6  # each time another thread
-    assert [reported.get(timeout=PATIENCE) for _ in died] == died
+    assert sorted(reported.get(timeout=PATIENCE) for _ in died) == sorted(died)  # threads that end at the same time report in any order
     assert pool.start(quick(log, "d"), "s")[0].result(PATIENCE) == "d"
     pool.shutdown()
     assert pool.state().running == 0

@@ -39,6 +39,10 @@ class History:
     film_grid: np.ndarray | None = None  # (K, G, C)
     state: Tree = field(default_factory=dict)  # running statistics of batch normalisation kept with the parameters; empty without
 
+    def __getstate__(self) -> dict[str, object]:
+        """The fields alone, so that equal runs are equal in bytes, whatever was read off them already."""
+        return {f.name: getattr(self, f.name) for f in fields(self)}
+
     @cached_property
     def diverged(self) -> bool:
         """Whether the weights or losses left the range of numbers."""

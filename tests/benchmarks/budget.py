@@ -20,7 +20,7 @@ from tests.benchmarks.running import IDLE
 from tests.browser import chromium
 from tests.serving import Server, free_port, running
 
-REPEATS = 5
+REPEATS = 3
 WAIT_MS = 300_000
 SETTLE_MS = 400  # what still comes after the last picture belongs to it
 FIRST = "() => +(document.querySelector('.wd-stage')?.dataset.updates ?? 0) > 0"

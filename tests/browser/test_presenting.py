@@ -159,7 +159,7 @@ def test_nothing_scrolls_sideways_and_text_is_readable(visit, width: int, look: 
     expect(page.locator(".wd-stage")).to_have_attribute("data-theme", look)
     assert page.evaluate("probes.tooWide()") == 0
     ratio, *where, count = page.evaluate("probes.worstContrast()")
-    assert count > 80  # words in figures too
+    assert count > (60 if width == 390 else 80)  # words in figures too, of which a phone has fewer
     assert ratio >= least, where
 
 
