@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import pickle
 from dataclasses import replace
 
 import numpy as np
@@ -65,3 +66,12 @@ def test_spread_of_nothing_and_of_what_is_no_number():
 def test_arm_spreads_a_number_over_its_seeds():
     arm = Arm("with", 2.0, (made(test=0.2), made(test=0.4), made(test=0.3)))
     assert arm.spread(lambda h: h.loss("test")) == Spread(0.3, 0.2, 0.4, 3)
+
+
+def test_the_bytes_of_a_history_do_not_depend_on_what_was_read_off_it():
+    history = made()
+    before = pickle.dumps(history)
+    assert not history.diverged
+    assert history.nbytes > 0
+    assert pickle.dumps(history) == before
+    assert pickle.loads(before).nbytes == history.nbytes
