@@ -273,6 +273,8 @@ def test_show_answers_the_ask_that_came_last(monkeypatch: pytest.MonkeyPatch):
     stage.show(scene(panel(go.Figure(go.Scatter(y=np.arange(500.0))))), key="s", on_ask=asks.append)
     browser = Reader()
     assert browser.open(mounted[0]["data"])["ask"] == 0
+    mounted[0]["on_ask_change"]()  # the page was left meanwhile
+    assert asks == []
     state["s"] = {"ask": {"id": 3, "have": browser.acknowledge(), "put": {"decay": "5"}, "live": True}}
     mounted[0]["on_ask_change"]()
     assert asks == [Ask(put={"decay": "5"}, live=True)]

@@ -388,7 +388,8 @@ def show(scene: Scene | Hold, *, key: str, on_ask: Callable[[Ask], None]) -> Non
     seat = _seat(key)
 
     def asked() -> None:
-        on_ask(seat.take(st.session_state[key].get("ask")))
+        if key in st.session_state:  # not where the visitor has gone on to another page meanwhile: that one has its own stage
+            on_ask(seat.take(st.session_state[key].get("ask")))
 
     data = encode_hold(scene, seat.wire, seat.asked) if isinstance(scene, Hold) else encode(scene, seat.wire, seat.asked)
     _mount(key=key, data=data, on_ask_change=asked)
