@@ -18,7 +18,7 @@ run: .venv/.run  ## Start the app
 
 # In two processes, a file at a time, in order, since the browser tests must come last in each (see tests/browser/conftest.py).
 test: .venv/.dev chromium  ## Run all tests: units, pages, browser
-	.venv/bin/pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder $(ARGS)
+	.venv/bin/pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder --max-worker-restart 1 $(ARGS)
 
 check: .venv/.dev  ## Check format, lint, types and layers, then run all tests
 	.venv/bin/ruff format --check

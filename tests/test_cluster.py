@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import pickle
 import re
@@ -11,6 +12,7 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import distributed
 import pytest
@@ -156,6 +158,29 @@ def test_other_versions_are_refused(connected: Cluster, started: Machines, tmp_p
     kill(foreign)
     until(lambda: not connected.trouble)
     assert connected.carry(Where()) != os.getpid()
+
+
+def test_it_closes_though_what_it_waits_for_forgets_that_it_was_cancelled(connected: Cluster, started: Machines, monkeypatch: Any) -> None:
+    waiting = threading.Event()
+
+    async def deaf(client: distributed.Client) -> dict[str, int]:
+        if client is not second._client:
+            return await threads(client)
+        waiting.set()
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:  # as `asyncio.wait_for` of Python 3.11 where the answer comes at the same moment
+            return {}
+        raise AssertionError
+
+    threads = cluster._threads
+    second = cluster.connect(started.address, prepare, CORES)
+    monkeypatch.setattr(cluster, "_threads", deaf)
+    assert waiting.wait(PATIENCE)
+    closing = threading.Thread(target=second.close, daemon=True)
+    closing.start()
+    closing.join(PATIENCE)
+    assert not closing.is_alive()
 
 
 def test_a_job_from_another_build_is_not_executed() -> None:

@@ -342,6 +342,22 @@ def test_what_would_touch_others_or_the_server_is_dropped(said):
     assert out == [{"type": "websocket.send", "bytes": b"late"}]
 
 
+def test_a_page_that_was_left_gets_nothing_more():
+    def said(page: str, fragment: str = "") -> dict[str, Any]:
+        return binary(BackMsg(rerun_script=ClientState(page_script_hash=page, fragment_id=fragment)).SerializeToString())
+
+    first, ask, second, late = said(""), said("a", "f"), said("b"), said("a", "f")
+    found, _ = received(first, ask, second, late, said("b", "f"), said("b"), said("c"), late, said("b", "f"), said("a"), ask)
+    assert found[:-1] == [first, ask, second, said("b", "f"), said("b"), said("c"), said("a"), ask]
+
+
+def test_no_more_pages_are_remembered_than_a_browser_can_still_speak_for():
+    judge = messages.Judge()
+    for page in range(10_000):
+        judge(binary(BackMsg(rerun_script=ClientState(page_script_hash=f"{page:x}")).SerializeToString()))
+    assert len(judge._left) == messages.MOST_LEFT
+
+
 @pytest.mark.parametrize(
     ("message", "code"),
     [

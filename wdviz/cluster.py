@@ -22,7 +22,7 @@ from distributed import Client, KilledWorker, WorkerPlugin
 
 CONNECT_S = 5.0  # to reach the scheduler
 ANSWER_S = 30.0  # for scheduler and workers to answer a question, on machines that are busy
-PREPARE_S = 120.0  # for workers to get ready: from a cold disk JAX takes long to import
+PREPARE_S = 240.0  # for workers to get ready: from a cold disk JAX takes long to import
 LOOK_S = 2.0  # between two looks at which workers there are
 RETRY_S = (2.0, 60.0)  # between two attempts to connect: at first, and at most; each time twice as long
 PACKAGES = ("distributed", "jax", "jaxlib", "numpy", "optax", "palmerpenguins", "scikit-learn", "scipy", "sktime")  # decide results
@@ -91,6 +91,7 @@ class Cluster:
         self._guard = threading.Lock()  # of `_client`, so that nothing is sent to a loop that has ended
         self._loop, self._lost = asyncio.new_event_loop(), asyncio.Event()
         self._keeping: asyncio.Task[None] | None = None
+        self._closing = False
         self._tried = threading.Event()
         self._thread = threading.Thread(target=self._run, name="cluster", daemon=True)
         self._thread.start()
@@ -123,6 +124,7 @@ class Cluster:
 
     def close(self) -> None:
         """Disconnect for good; jobs under way are executed here."""
+        self._closing = True  # as well as cancelling, which code below may take for its own timeout and forget
         if self._keeping:
             self._loop.call_soon_threadsafe(self._keeping.cancel)
         self._thread.join()
@@ -143,9 +145,9 @@ class Cluster:
                 self._use(None, self._cores, self.trouble)
 
     async def _keep(self) -> None:
-        """Connect, stay so while all is well, and start again after a loss."""
+        """Connect, stay so while all is well, and start again after a loss; until it is closed."""
         self._keeping, pause = asyncio.current_task(), RETRY_S[0]
-        while True:
+        while not self._closing:
             failing = "the cluster cannot be reached"
             async with contextlib.AsyncExitStack() as stack:
                 try:
@@ -167,22 +169,24 @@ class Cluster:
         """Have all workers ready, those to come included."""
         await self._check(client, await _threads(client))
         try:
-            await asyncio.wait_for(client.register_plugin(Prepare(self._prepare)), PREPARE_S)
-            await asyncio.wait_for(client.submit(execute, pickle.dumps((build(), Nothing())), pure=False), PREPARE_S)
+            async with asyncio.timeout(PREPARE_S):
+                await client.register_plugin(Prepare(self._prepare))
+                await client.submit(execute, pickle.dumps((build(), Nothing())), pure=False)
         except (Exception, CancelledError) as error:
             raise Unusable("the cluster cannot execute runs") from error
 
     async def _stay(self, client: Client) -> None:
-        """Look which workers there are, until the connection is lost."""
+        """Look which workers there are, until the connection is lost or closed."""
         connection, known = client.scheduler_comm, set[str]()
-        while True:
+        while not self._closing:
             self._lost.clear()
             threads = await _threads(client)
             await self._check(client, threads.keys() - known)
             known = set(threads)
             self._in(client, sum(threads.values()))
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._lost.wait(), LOOK_S)
+                async with asyncio.timeout(LOOK_S):
+                    await self._lost.wait()
             if client.scheduler_comm is not connection:  # Dask's client connects again, but its jobs are lost and workers not prepared
                 raise ConnectionError("connected again, to a scheduler that knows nothing of us")
 
@@ -190,7 +194,8 @@ class Cluster:
         """Raises Unusable where a worker's versions are not those here."""
         if not workers:
             return
-        found = await asyncio.wait_for(client.run(versions, workers=list(workers), on_error="return"), ANSWER_S)
+        async with asyncio.timeout(ANSWER_S):
+            found = await client.run(versions, workers=list(workers), on_error="return")
         here = versions()
         for worker, there in found.items():
             if not isinstance(there, dict):
@@ -229,12 +234,14 @@ class Nothing:
 
 async def _closed(client: Client) -> None:
     with contextlib.suppress(Exception):  # of a connection that is lost anyway
-        await asyncio.wait_for(client.__aexit__(None, None, None), ANSWER_S)
+        async with asyncio.timeout(ANSWER_S):
+            await client.__aexit__(None, None, None)
 
 
 async def _threads(client: Client) -> dict[str, int]:
     """The number of threads of each worker; raises Unusable if there is none."""
-    threads = await asyncio.wait_for(client.nthreads(), ANSWER_S)
+    async with asyncio.timeout(ANSWER_S):
+        threads = await client.nthreads()
     if not threads:
         raise Unusable("the cluster has no workers")
     return threads

@@ -78,7 +78,7 @@ class Channel:
     def __init__(self, receive: Receive, send: Send, pace: Bucket | None = None) -> None:
         self._receive, self._send = receive, send
         self._pace = pace or Bucket(MESSAGES_PER_S, MESSAGES_AT_ONCE)
-        self._waited, self._closed = 0, False
+        self._judge, self._waited, self._closed = messages.Judge(), 0, False
 
     async def receive(self) -> Message:
         """The next message that is for Streamlit."""
@@ -92,7 +92,7 @@ class Channel:
                 return await self._close(1008, "flood")
             if seconds:  # uvicorn reads no further meanwhile, so what waits is bounded
                 await asyncio.sleep(seconds)
-            verdict = messages.judge(message)
+            verdict = self._judge(message)
             if verdict == "pass":
                 return message
             if verdict != "drop":
