@@ -3,16 +3,8 @@
 import streamlit as st
 
 from wdviz.experiments import conventions
-from wdviz.plans import Landscape
 from wdviz.settings import Settings
-from wdviz.ui import live, page
-from wdviz.ui.scenes import learning_rate as scenes
-from wdviz.ui.stage import Scene
-
-
-def compose(chosen: Settings, plan: Landscape) -> Scene:
-    """The maps cell by cell, and what follows the sliders."""
-    return page.scene(scenes.scene, chosen, plan, live.follow(scenes.groups(chosen, plan), finely=True))
+from wdviz.ui import page
 
 
 def code(chosen: Settings) -> None:
@@ -24,4 +16,4 @@ def code(chosen: Settings) -> None:
             part.code(lines, language="python")
 
 
-page.show("learning-rate", "Does decay fight with the learning rate?", compose, Landscape, beneath=code)
+page.show("learning-rate", beneath=code)

@@ -16,4 +16,4 @@ def compose(chosen: Settings, _: None) -> Scene:
     return scenes.followed(chosen, following, test_points=test_points, filmed=live.filmed(overfitting.film_pair(chosen)))
 
 
-page.show("overfitting", "What does weight decay do to a network that memorises?", compose)
+page.show("overfitting", compose)

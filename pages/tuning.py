@@ -15,4 +15,4 @@ def compose(chosen: Settings, plan: Search) -> Scene:
     return page.scene(scenes.scene, chosen, plan, following, tested=tested)
 
 
-page.show("tuning", "How do I find the factor?", compose, Search)
+page.show("tuning", compose)

@@ -15,7 +15,7 @@ from tests.apps import open_page, scene
 from wdviz import runs
 from wdviz.pool import FairPool
 from wdviz.runs import Cache, Run
-from wdviz.serving import ahead, metrics, warmup
+from wdviz.serving import ahead, metrics
 from wdviz.serving.ahead import Ahead, Draw, Train
 from wdviz.settings import DECAYS, Settings
 from wdviz.ui import page
@@ -60,14 +60,9 @@ def trained(steps: Iterator[Train | Draw]) -> list[Any]:
 # --- what is planned --------------------------------------------------------------------------------------------------------------
 
 
-def test_every_page_s_work_is_known():
-    assert list(warmup.WORK) == list(PAGES), "add the page to WORK in wdviz/serving/warmup.py"
-    assert warmup.LATER < warmup.WORK.keys()
-
-
 def test_the_pages_as_they_open_come_first_then_the_decays_nearest_to_that():
     start, firsts = Settings(), trained(ahead.plan(whole=False, at_once=2))
-    opening = {job for work in warmup.WORK.values() for job in work.groups(start)[0]}
+    opening = {job for entry in PAGES.values() for job in entry.groups(*entry.wanted(start))[0]}
     assert set(firsts[: len(opening)]) == opening
     assert len(firsts) == len(set(firsts))
     decays = [job.settings.decay for job in firsts if isinstance(job, Run) and job.pictures]
@@ -95,16 +90,16 @@ def test_the_rest_follows_where_that_is_wanted_and_each_page_is_drawn_once_it_is
             done.update(step.jobs)
         else:
             drawn.append(step)
-            assert all(job in done for group in step.work.groups(step.settings) for job in group)
-    assert [step.work for step in drawn[:6]] == list(warmup.WORK.values())
+            assert all(job in done for group in step.entry.groups(*step.entry.wanted(step.settings)) for job in group)
+    assert [step.entry for step in drawn[:6]] == list(PAGES.values())
     assert {step.settings for step in drawn[:6]} == {Settings()}
     assert drawn[6].settings.decay in (1.0, 3.0)
 
 
 def test_a_page_that_was_made_ahead_opens_with_nothing_left_to_do():
-    work, settings = warmup.WORK["overfitting"], Settings()
-    Train([job for group in work.groups(settings) for job in group]).do()
-    Draw(work, settings).do()
+    entry, settings = PAGES["overfitting"], Settings()
+    Train([job for group in entry.groups(settings) for job in group]).do()
+    Draw(entry, settings).do()
     finished = runs.pool().state().finished
     assert len(page._scenes) == 1
     shown = open_page("overfitting")
@@ -124,15 +119,15 @@ def test_each_page_asks_for_the_very_scene_that_was_made_ahead(name: str, monkey
 
     monkeypatch.setattr(page, "scene", noted)
     open_page(name.replace("-", "_"))
-    work = warmup.WORK[name]
-    first = work.groups(Settings())[0]
-    work.scene(Settings(), Following(runs.finished(first), len(first) + 1, None))
+    entry = PAGES[name]
+    first = entry.groups(*entry.wanted(Settings()))[0]
+    page.drawn(entry, Settings(), None, Following(runs.finished(first), len(first) + 1, None))
     assert len(asked) == 2
     assert asked[0] == asked[1]
 
 
 def test_what_is_no_longer_there_is_not_drawn(pool: FairPool):
-    Draw(warmup.WORK["overfitting"], Settings()).do()
+    Draw(PAGES["overfitting"], Settings()).do()
     assert len(page._scenes) == 0
     assert pool.state().finished == 0
 

@@ -22,7 +22,6 @@ def script() -> None:
     import streamlit as st
 
     from wdviz.figures.draft import Draft
-    from wdviz.plans import Search
     from wdviz.ui import controls, live, page
     from wdviz.ui.stage import Panel, Scene, View
 
@@ -39,7 +38,7 @@ def script() -> None:
     def beneath(chosen):
         st.caption(f"beneath {chosen.decay:g}")
 
-    page.show("tuning", "A question?", compose, Search, beneath=beneath)
+    page.show("tuning", compose, beneath=beneath)
 
 
 def opened(**query: str) -> AppTest:
@@ -48,7 +47,7 @@ def opened(**query: str) -> AppTest:
 
 def test_a_page_is_its_title_its_stage_its_controls_and_its_words():
     app = opened(decay="5", folds="1")
-    assert app.title[0].value == "A question?"
+    assert app.title[0].value == "How do I find the factor?"
     found = scene(app)
     assert found["answer"] == "5"
     assert found["notice"][0] == "The page as it opens"

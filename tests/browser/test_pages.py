@@ -44,7 +44,7 @@ def test_a_page_in_front_of_a_class(visit, path: str):
 
 def test_settings_go_along_from_page_to_page(page: Page):
     lab.open_page(page, SMALL + "&decay=5&n_train=60&present=0")
-    links = [page.get_by_test_id("stSidebarNav").get_by_role("link", name=title) for title in PAGES.values()]
+    links = [page.get_by_test_id("stSidebarNav").get_by_role("link", name=entry.title) for entry in PAGES.values()]
     for link in [*links[1:], links[0]]:
         link.click()
         page.wait_for_function("(path) => location.pathname.endsWith(path)", arg=(link.get_attribute("href") or "").rsplit("/", 1)[-1])

@@ -10,8 +10,9 @@ from dataclasses import dataclass, replace
 from wdviz import runs
 from wdviz.runs import Job
 from wdviz.serving import metrics
-from wdviz.serving.warmup import WORK, Work
 from wdviz.settings import DECAYS, Settings
+from wdviz.ui import page
+from wdviz.ui.contents import PAGES, Entry
 from wdviz.ui.live import Following
 
 LOOK_S = 0.2  # so often it looks whether the server has nothing to do
@@ -34,15 +35,15 @@ class Train:
 class Draw:
     """A page to draw, if all that it shows is trained and still there."""
 
-    work: Work
+    entry: Entry
     settings: Settings
 
     def do(self) -> None:
-        jobs = {job for group in self.work.groups(self.settings) for job in group}
+        jobs = {job for group in self.entry.groups(*self.entry.wanted(self.settings)) for job in group}
         results = runs.finished(jobs)
         if len(results) < len(jobs):
             return
-        for panel in self.work.scene(self.settings, Following(results, len(jobs), None)).panels:
+        for panel in page.drawn(self.entry, self.settings, None, Following(results, len(jobs), None)).panels:
             for view in panel.views:
                 _ = view.part.packed
 
@@ -55,7 +56,7 @@ def plan(*, whole: bool, at_once: int) -> Iterator[Train | Draw]:
     start = Settings()
     opens_at = DECAYS.index(start.decay)
     nearest = sorted(DECAYS, key=lambda decay: abs(DECAYS.index(decay) - opens_at))
-    wanted = [(work, replace(start, decay=decay)) for decay in nearest for work in WORK.values()]
+    wanted = [(entry, replace(start, decay=decay)) for decay in nearest for entry in PAGES.values()]
     seen = set[Job]()
 
     def train(jobs: Sequence[Job]) -> Iterator[Train]:
@@ -63,11 +64,11 @@ def plan(*, whole: bool, at_once: int) -> Iterator[Train | Draw]:
         seen.update(new)
         yield from (Train(new[k : k + at_once]) for k in range(0, len(new), at_once))
 
-    for work, settings in wanted:
-        yield from train(work.groups(settings)[0])
-    for work, settings in wanted if whole else ():
-        yield from train([job for group in work.groups(settings) for job in group])
-        yield Draw(work, settings)
+    for entry, settings in wanted:
+        yield from train(entry.groups(*entry.wanted(settings))[0])
+    for entry, settings in wanted if whole else ():
+        yield from train([job for group in entry.groups(*entry.wanted(settings)) for job in group])
+        yield Draw(entry, settings)
 
 
 class Ahead:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import streamlit as st
 
 from wdviz.experiments.overfitting import SUGGESTED
 from wdviz.pool import PoolFull
-from wdviz.settings import Checked, Settings
+from wdviz.settings import Settings
 from wdviz.ui import controls, faults, live, prose, stage
+from wdviz.ui.contents import PAGES, Entry
 from wdviz.ui.live import Following
 from wdviz.ui.shared import Shared
 from wdviz.ui.stage import Ask, Hold, Scene
@@ -39,24 +41,22 @@ def _held(key: Hashable, following: Following) -> dict[Hashable, int]:
     return {key: A_SCENE} | {job: result.nbytes for job, result in following.results.items()}
 
 
-def show(
-    name: str,
-    title: str,
-    compose: Callable[[Settings, Any], Scene],
-    table: type[Checked] | None = None,
-    *,
-    beneath: Callable[[Settings], None] | None = None,
-) -> None:
+def drawn(entry: Entry, settings: Settings, plan: Any, following: Following) -> Scene:
+    """What the page shows of these jobs, with its options as it opens."""
+    return scene(entry.scene, *entry.wanted(settings, plan), following, **entry.options)
+
+
+def show(name: str, compose: Callable[[Settings, Any], Scene] | None = None, *, beneath: Callable[[Settings], None] | None = None) -> None:
     """Draw a page.
 
     Arguments:
         name: as in `wdviz.ui.contents`, and of its text in assets/text.
-        title: the question that it answers.
-        compose: (settings, plan) -> the scene, as far as it is known now; called again whenever the browser asks for a change or for
-            more. An error that it raises is said in place of a new picture.
-        table: of the page's own controls, whose values are the plan.
+        compose: (settings, plan) -> the scene, as far as it is known now, where that takes more than to follow the page's jobs; called
+            again whenever the browser asks for a change or for more. An error that it raises is said in place of a new picture.
         beneath: draws what belongs to the settings and stands under the stage.
     """
+    entry = PAGES[name]
+    table, compose = entry.table, compose or partial(_follow, entry)
     notice, embedded = prose.notice(name), bool(st.context.is_embedded)
 
     def on_ask(ask: Ask) -> None:
@@ -97,13 +97,18 @@ def show(
             beneath(chosen)
 
     if not embedded:
-        st.title(title, anchor=False)
+        st.title(entry.question, anchor=False)
         prose.in_short(name)
         # Before the stage: a browser sends all controls' values with each ask, so it must have those that one set before the next.
         controls.sidebar(SUGGESTED, table)
     lab()
     if not embedded:
         prose.sections(name, controls.put)
+
+
+def _follow(entry: Entry, chosen: Settings, plan: Any) -> Scene:
+    following = live.follow(entry.groups(*entry.wanted(chosen, plan)), finely=entry.finely, what=entry.what)
+    return drawn(entry, chosen, plan, following)
 
 
 def _instead(error: Exception) -> Hold:

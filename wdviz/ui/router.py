@@ -7,8 +7,8 @@ from wdviz.ui.contents import PAGES
 from wdviz.ui.home import HOME
 
 pages = [
-    st.Page(HOME / "pages" / f"{name.replace('-', '_')}.py", title=title, url_path=name, default=name == next(iter(PAGES)))
-    for name, title in PAGES.items()
+    st.Page(HOME / "pages" / f"{name.replace('-', '_')}.py", title=entry.title, url_path=name, default=name == next(iter(PAGES)))
+    for name, entry in PAGES.items()
 ]
 page = st.navigation(pages, position="hidden" if st.context.is_embedded else "sidebar")
 live.open_address(page.url_path)

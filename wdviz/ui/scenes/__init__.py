@@ -1,12 +1,12 @@
 """What each page shows on its stage: results in, a `Scene` out. One module a page, `common` for what they share.
 
-How a page is put together (pages/tuning.py is the pattern):
+How a page is put together:
 
-- `live.follow(groups, finely=True)` gives a `Following`: `.results`, `.done`, `.more`, `.progress`, `.total`; pass `finely` where
-  `summarise` can use a part of a group. `groups` of a page are cached (`lru_cache(maxsize=32)`) by what bears on them, so that one
-  rerun after the other meets the same job objects: building hundreds of runs takes longer than looking them up.
-- `page.show` does what all pages do alike, around `compose(settings, plan)`, which gives the scene. It adds the notes, the things to
-  notice and the view options, and leaves out views that are not on the screen while there is more to come.
+- Its entry in `wdviz.ui.contents` names its `groups` of jobs and the `scene` made of a `Following` of them (`.results`, `.done`, `.more`,
+  `.progress`, `.total`); `finely` says that the scene can use a part of a group. `groups` are cached (`lru_cache(maxsize=32)`) by what
+  bears on them, so that one rerun after the other meets the same job objects: building hundreds of runs takes longer than looking them up.
+- `page.show` does what all pages do alike: it follows the jobs, adds the notes, the things to notice and the view options, and leaves
+  out views that are not on the screen while there is more to come. A page with options of its own (pages/tuning.py) passes a `compose`.
 - The `answer` is Markdown, what a view or a slider says is plain text.
 - `controls.shown(name)` is a view option; `controls.opened(what)` whether the test set may be looked at.
 - A scene of a long sweep has `progress=following.progress`, `more=following.more`, no `status`; `film` and `points` stay empty

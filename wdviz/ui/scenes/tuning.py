@@ -32,7 +32,7 @@ SPOKEN = {way: said for way, (*_, said) in figures.WAYS.items()}
 STATS = {"best": "by loss", "simplest": "by 1 SE", "most_accurate": "by accuracy"}
 
 
-def groups(settings: Settings, plan: Search, *, tested: bool) -> list[list[Run]]:
+def groups(settings: Settings, plan: Search, *, tested: bool = False) -> list[list[Run]]:
     """All the page's runs in their order; those that open the test set only where that was asked for."""
     opened = pricing.groups(settings, plan) if tested else []
     return [*tuning.groups(settings, plan), *opened, *searching.groups(settings, plan), *widths.groups(settings, plan)]
