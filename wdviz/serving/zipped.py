@@ -4,31 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import functools
-import gzip
 from pathlib import Path
 
 import streamlit
 from starlette.datastructures import Headers
-from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 from streamlit.web.server.starlette.starlette_server_config import STATIC_ASSET_CACHE_MAX_AGE_SECONDS
 
 from wdviz.ui import files
 
 _STATIC = Path(streamlit.__file__).parent / "static"
-_TYPES = {".js": "text/javascript; charset=utf-8", ".css": "text/css; charset=utf-8"}
 
 
 @functools.cache
 def _known() -> dict[str, Path]:
     """Their addresses. Nothing else is read, whatever is asked for."""
-    found = (path for path in (_STATIC / "static").rglob("*") if path.suffix in _TYPES)
+    found = (path for path in (_STATIC / "static").rglob("*") if path.suffix in files.TYPES)
     return {f"{files.base()}/{path.relative_to(_STATIC).as_posix()}": path for path in found}
-
-
-@functools.cache
-def _zipped(path: Path) -> bytes:
-    return gzip.compress(path.read_bytes(), 6, mtime=0)
 
 
 class Zipped:
@@ -43,9 +35,5 @@ class Zipped:
         if path is None:
             await self._app(scope, receive, send)
             return
-        headers = {
-            "Cache-Control": f"public, immutable, max-age={STATIC_ASSET_CACHE_MAX_AGE_SECONDS}",  # as Streamlit says; names hold a hash
-            "Content-Encoding": "gzip",
-            "Vary": "Accept-Encoding",
-        }
-        await Response(await asyncio.to_thread(_zipped, path), headers=headers, media_type=_TYPES[path.suffix])(scope, receive, send)
+        keep = f"public, immutable, max-age={STATIC_ASSET_CACHE_MAX_AGE_SECONDS}"  # as Streamlit says; names hold a hash
+        await (await asyncio.to_thread(files.answer, path, keep, zipped=True))(scope, receive, send)

@@ -35,9 +35,8 @@ def _svg(text: str) -> bytes:
 def _serve(request: Request) -> Response:  # not async: Starlette runs it in a thread, and a large code takes 0.2 s
     text = request.query_params.get("text", "")
     if not _own_address(text, request.headers.get("host", "")):
-        return PlainTextResponse(_ALLOWED, 400, {"X-Content-Type-Options": "nosniff"})
-    headers = {"Cache-Control": "private, max-age=3600", "X-Content-Type-Options": "nosniff"}
-    return Response(_svg(text), headers=headers, media_type="image/svg+xml")
+        return PlainTextResponse(_ALLOWED, 400)
+    return Response(_svg(text), headers={"Cache-Control": "private, max-age=3600"}, media_type="image/svg+xml")
 
 
 def routes() -> list[BaseRoute]:
