@@ -9,7 +9,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from wdviz.settings import Program
+from wdviz.program import Program
 
 COMPILED = "/jax/core/compile/backend_compile_duration"
 

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from tests.test_edits import EDITS
 from wdviz import datasets
 from wdviz import edits as texts
-from wdviz.settings import DATASETS, DECAYS, REGULARISERS, SPECS, Choice, Number, Settings, Several, Text
+from wdviz.settings import DATASETS, DECAYS, REGULARISERS, SPECS, Settings
+from wdviz.specs import Choice, Number, Several, Text
 from wdviz.ui import address, controls
 
 quick = settings(max_examples=60, deadline=None)

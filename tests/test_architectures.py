@@ -173,9 +173,11 @@ def test_each_part_is_tried_alone_and_spared_and_no_two_are_the_same(family):
 
 def test_parts_are_compared_with_decay_on_everything_seed_by_seed():
     losses = {("all", ""): np.array([1.0, 2.0]), ("biases", "only"): np.array([1.5, 2.1])}
-    found = parts.Parts(("biases",), losses, losses)
-    change = found.change(("biases", "only"))
+    scores = {("all", ""): np.array([0.9, 0.8]), ("biases", "only"): np.array([0.7, 0.75])}
+    found = parts.Parts(("biases",), losses, scores)
+    change, in_score = found.change(("biases", "only")), found.change(("biases", "only"), score=True)
     assert (change.low, change.high) == (pytest.approx(0.1), pytest.approx(0.5))
+    assert (in_score.low, in_score.high) == (pytest.approx(-0.2), pytest.approx(-0.05))
 
 
 def test_without_decay_there_are_no_parts_to_compare():

@@ -12,7 +12,7 @@ import pytest
 from tests.helpers import count_compilations, random_data
 from wdviz import chunks, training
 from wdviz.chunks import Chunks
-from wdviz.settings import Hyperparameters, Program
+from wdviz.program import Hyperparameters, Program
 
 SMALL = Program(
     task="classification",

@@ -237,6 +237,21 @@ def test_cells_of_the_map_are_medians_over_their_seeds():
     assert found.counts.tolist() == [[1] * 3] * 3
 
 
+def test_alone_is_with_the_others_off_and_average_over_them():
+    given = results(CHOSEN, SMALL)
+    tables = combining.table(combining.design(CHOSEN, SMALL))
+    found = combinations.summarise(CHOSEN, SMALL, given | {seed[1, 1]: made(test=0.5) for seed in tables})
+    # Decay takes 0.02 off the loss of the bare network and 0.4 off that with dropout, but for the seed's 0.001.
+    assert found.effects["loss"]["alone"]["decay"].value == pytest.approx(-0.02)
+    assert found.effects["loss"]["average"]["decay"].value == pytest.approx((-0.02 - 0.4005) / 2)
+
+
+@pytest.mark.parametrize(("dataset", "regression"), [("moons", False), ("sine", True)])
+def test_values_are_told_from_classes(dataset: str, regression: bool):
+    chosen = replace(CHOSEN, dataset=dataset, n_train=20)
+    assert combinations.summarise(chosen, SMALL, {}).regression is regression
+
+
 # What holds
 
 

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from sklearn.datasets import load_digits
 
+from wdviz.program import Hyperparameters, Program
 from wdviz.results import History
-from wdviz.settings import Hyperparameters, Program
 from wdviz.training import train
 
 DECAYS = (0.0, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3)

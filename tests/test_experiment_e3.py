@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from sklearn.datasets import load_digits
 
+from wdviz.program import Hyperparameters, Program
 from wdviz.results import History
-from wdviz.settings import Hyperparameters, Program
 from wdviz.training import train
 
 N, REDRAWN = 200, 0.3  # training points, and the share of their labels drawn anew from all ten digits

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from tests import test_experiment_e3 as e3
+from wdviz.program import Program
 from wdviz.results import History
-from wdviz.settings import Program
 
 OTHERS = 0.05  # learning rate of all but the first layer's weight
 RATES = (0.3, 3.0, 30.0)  # of the first layer's weight

@@ -208,8 +208,10 @@ def test_verdict_is_that_of_the_median_and_one_diverged_seed_shows():
 
 def test_the_rule_names_the_thresholds():
     assert f"{MARGIN:.2f}" in overfitting.verdict(arm(made(0.0, 5.0)), MOONS).rule
-    assert f"{overfitting.label_entropy(MOONS):.2f}" in overfitting.verdict(arm(made(1.0, 1.0)), MOONS).rule
+    nothing = overfitting.verdict(arm(made(1.0, 1.0)), MOONS).rule
+    assert f"at least {round(100 * NOTHING)} % of {overfitting.label_entropy(MOONS):.2f}," in nothing
     assert str(R2_GAP) in overfitting.verdict(arm(made(scores=(1.0, 0.0))), SINE).rule
+    assert f"below {R2_NOTHING}" in overfitting.verdict(arm(made(scores=(0.0, 0.0))), SINE).rule
 
 
 def test_words_do_not_blame_a_pull_that_is_not_there():

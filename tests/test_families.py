@@ -16,7 +16,7 @@ import pytest
 
 from wdviz import models, regularisers
 from wdviz.models import cells, layers
-from wdviz.settings import Program
+from wdviz.program import Program
 
 N = 6
 compiled = partial(jax.jit, compiler_options={"xla_backend_optimization_level": 0})  # compiling takes longer than all else here

@@ -11,8 +11,9 @@ import pytest
 
 from tests.helpers import count_compilations, random_data
 from wdviz import runs, training
+from wdviz.program import Hyperparameters, Program
 from wdviz.runs import Run
-from wdviz.settings import REGULARISERS, Hyperparameters, Program, Settings
+from wdviz.settings import REGULARISERS, Settings
 
 FAMILIES = ("feedforward", "convolutional", "recurrent", "attention")
 IMAGES = Program(

@@ -12,8 +12,8 @@ import pytest
 
 from wdviz import inspecting, internals, models
 from wdviz.models import attention
+from wdviz.program import Program
 from wdviz.results import History
-from wdviz.settings import Program
 
 IMAGE = Program("classification", 64, 10, 8, 8, 8, family="attention", shape=(8, 8, 1), hidden=(8, 8), heads=2, checkpoints=2)
 SERIES = Program("classification", 12, 3, 8, 8, 8, family="recurrent", shape=(12, 1, 1), hidden=(5,), cell="tanh", checkpoints=3)

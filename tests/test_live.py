@@ -18,7 +18,8 @@ from tests.test_pool import PATIENCE, until
 from wdviz import runs
 from wdviz.experiments import overfitting
 from wdviz.pool import FairPool, PoolFull
-from wdviz.settings import SPECS, Number, Settings
+from wdviz.settings import SPECS, Settings
+from wdviz.specs import Number
 from wdviz.ui import address, controls, live
 from wdviz.ui.stage import Ask
 

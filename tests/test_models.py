@@ -15,7 +15,9 @@ import pytest
 from tests.helpers import forward
 from wdviz import models, regularisers
 from wdviz.models import layers
-from wdviz.settings import SPECS, Choice, Program
+from wdviz.program import Program
+from wdviz.settings import SPECS
+from wdviz.specs import Choice
 
 rng = np.random.default_rng(0)
 X: Any = rng.normal(2.0, 3.0, size=(24, 5)).astype("float32")  # batches with a mean and spread of their own

@@ -15,7 +15,8 @@ from wdviz.experiments.overfitting import Comparison, verdict
 from wdviz.experiments.sensitivity import Sensitivity
 from wdviz.experiments.speed import Series
 from wdviz.plans import Landscape, Probe
-from wdviz.settings import Settings, specs
+from wdviz.settings import Settings
+from wdviz.specs import specs
 from wdviz.ui import address, prose
 from wdviz.ui.scenes import speed as speed_words
 

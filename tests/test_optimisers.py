@@ -13,7 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from wdviz import optimisers
-from wdviz.settings import SPECS, Choice, Settings, half_life, shrink_per_step
+from wdviz.settings import SPECS, Settings, half_life, shrink_per_step
+from wdviz.specs import Choice
 
 NAMES, KINDS, STEPS = ("sgd", "momentum", "adam"), ("coupled", "decoupled"), 12
 RATE, DECAY, MOMENTUM = 0.07, 0.4, 0.8

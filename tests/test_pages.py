@@ -14,7 +14,8 @@ from tests.helpers import count_compilations
 from wdviz import compiling, datasets, runs, training
 from wdviz.pool import PoolFull
 from wdviz.serving import assembly
-from wdviz.settings import REGULARISERS, SPECS, Number, Settings
+from wdviz.settings import REGULARISERS, SPECS, Settings
+from wdviz.specs import Number
 from wdviz.ui import address, controls, prose, stage
 
 ON_STAGE = {"decay", "learning_rate", "switch_at", "decay_after", "edits"}

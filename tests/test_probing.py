@@ -18,9 +18,10 @@ from tests.test_experiments import made
 from wdviz import datasets, measuring, probing, runs
 from wdviz.measured import BINS, Calibration, Probed
 from wdviz.models import feedforward
+from wdviz.program import Program
 from wdviz.results import History
 from wdviz.runs import Run, program_for
-from wdviz.settings import Program, Settings
+from wdviz.settings import Settings
 
 SHAPES = [(1, 1, (16,)), (2, 2, (16, 16)), (5, 3, (16,)), (3, 5, (16,)), (64, 10, (48, 48))]
 MOONS, DIGITS = Settings(), Settings(dataset="digits", n_train=100, noise=0.0)

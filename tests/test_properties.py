@@ -14,7 +14,8 @@ from tests.test_address import ANY_SETTINGS, choices
 from wdviz.experiments import architectures, combinations, learning_rate, overfitting, price, searching, sensitivity, speed, tuning, widths
 from wdviz.plans import ALL_SPECS, Combine, Families, Landscape, Probe, Search
 from wdviz.runs import Run
-from wdviz.settings import OWN, SPECS, Settings, Several
+from wdviz.settings import OWN, SPECS, Settings
+from wdviz.specs import Several
 from wdviz.ui import address
 
 ANY_VALUES = st.fixed_dictionaries({}, optional={name: choices(spec) for name, spec in ALL_SPECS.items()})

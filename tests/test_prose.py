@@ -12,7 +12,8 @@ from tests.test_address import ANY_SETTINGS
 from wdviz import datasets
 from wdviz.experiments.overfitting import SUGGESTED
 from wdviz.plans import ALL_SPECS, TABLES
-from wdviz.settings import DATASETS, REGULARISERS, SPECS, Number, Settings, specs
+from wdviz.settings import DATASETS, REGULARISERS, SPECS, Settings
+from wdviz.specs import Number, specs
 from wdviz.ui import address, prose
 from wdviz.ui.contents import PAGES
 

@@ -21,7 +21,8 @@ from wdviz import datasets, runs
 from wdviz.pool import PoolFull
 from wdviz.results import SPLITS, History
 from wdviz.runs import Cache, Run, Sweep
-from wdviz.settings import SPECS, Number, Settings
+from wdviz.settings import SPECS, Settings
+from wdviz.specs import Number
 
 SMALL = Settings(width=4, depth=1, steps=20, seeds=3)
 held = pytest.fixture(holders, name="held")

@@ -14,7 +14,8 @@ from tests.test_wire import Reader, same
 from wdviz import datasets, runs
 from wdviz.experiments import overfitting
 from wdviz.experiments.overfitting import Comparison, verdict
-from wdviz.settings import SPECS, Number, Settings
+from wdviz.settings import SPECS, Settings
+from wdviz.specs import Number
 from wdviz.ui import address, words
 from wdviz.ui.scenes import overfitting as overfitting_scene
 from wdviz.ui.stage import Panel, Points, Scene, Slider, encode

@@ -94,6 +94,20 @@ def test_nothing_before_the_first_group_then_more_and_more():
     assert [len(x) for x in (found.normalised, found.plain)] == [2, 2]
 
 
+def test_under_noise_classes_have_an_accuracy_and_values_a_loss():
+    for chosen, expected in ((CHOSEN, 0.8), (replace(CHOSEN, dataset="sine", n_train=20), 0.2)):
+        found = sensitivity.summarise(chosen, PLAN, results(chosen))
+        assert found is not None
+        assert found.noisy(found.with_decay).median == pytest.approx(expected)
+
+
+def test_a_network_that_no_longer_reacts_reacts_infinitely_less():
+    one, other = sensitivity.pair(CHOSEN, 0)
+    found = sensitivity.summarise(CHOSEN, PLAN, {one: measured(4.0), other: measured(0.0)})
+    assert found is not None
+    assert found.ratio().median == np.inf
+
+
 def test_numbers_of_a_measurement():
     one = measured(4.0)
     assert (one.reaction, one.product, one.never, one.typical_distance) == (4, 6, 0, 1)

@@ -12,20 +12,9 @@ from hypothesis import strategies as st
 
 from tests.test_edits import EDITS
 from wdviz.edits import write
-from wdviz.settings import (
-    AMOUNTS,
-    REGULARISERS,
-    SPECS,
-    Choice,
-    Hyperparameters,
-    Number,
-    Program,
-    Settings,
-    Several,
-    Text,
-    half_life,
-    shrink_per_step,
-)
+from wdviz.program import Hyperparameters, Program
+from wdviz.settings import AMOUNTS, MODELS, REGULARISERS, SPECS, Settings, half_life, shrink_per_step
+from wdviz.specs import Choice, Number, Several, Text
 
 NUMBERS = {name: spec for name, spec in SPECS.items() if isinstance(spec, Number)}
 CHOICES = {name: spec for name, spec in SPECS.items() if isinstance(spec, Choice)}
@@ -80,10 +69,11 @@ def test_grids_run_upward_within_their_limits_and_hold_the_default():
             assert getattr(Settings(), name) in spec.grid
 
 
-def test_an_amount_that_needs_a_regulariser_names_one_that_exists():
+def test_what_a_setting_needs_is_a_regulariser_or_a_model():
     needed = {spec.needs for spec in SPECS.values()} - {""}
-    assert needed <= set(CHOICES["regularisers"].options)
-    assert "dropout" in needed
+    assert needed <= {*REGULARISERS, *MODELS}
+    assert {name for name, spec in SPECS.items() if spec.needs in MODELS} == {"pooling", "cell", "tokens", "heads", "summary"}
+    assert SPECS["dropout"].needs == "dropout"
 
 
 @quick

@@ -43,6 +43,7 @@ def test_exact_where_the_loss_falls_by_a_constant_factor(rate, level):
         ([0.7, 0.5, 0.3], 0.8, 0.0),
         ([0.7, 0.5, 0.3], 0.7, 0.0),
         ([0.7, 0.5, 0.3], 0.5, 10.0),
+        ([0.7, 0.5], 0.5, 10.0),
         ([0.7, 0.5, 0.3], 0.29, math.inf),
         ([0.8, 0.2, 0.8], 0.4, 5.0),  # the first time counts
         ([0.8, math.nan, 0.2], 0.4, 20.0),  # no number before it: the checkpoint itself
@@ -102,6 +103,17 @@ def test_a_weight_that_turns_by_the_predicted_angle_has_the_predicted_norm(rate,
     assert found.norm == pytest.approx(norm)
 
 
+def test_the_equilibrium_is_that_of_the_first_layer_over_the_second_half_of_training():
+    angles, norms = np.full((6, 2), 9.0), np.full((6, 2), 7.0)  # of 6 checkpoints and 2 layers, most of no account
+    angles[3:, 0], norms[3:, 0] = (0.3, 0.4, 0.5), 2.0
+    history = replace(made(), steps=np.array([0, 10, 19, 20, 30, 40]), angles=angles, norms=norms)
+    settings = replace(MET, learning_rate=0.1, decay=2.0)
+    found = Equilibrium(settings, Arm("without", 0.0, (history,)), Arm("with", 2.0, (history,)), ())
+    mean_square = (0.09 + 0.16 + 0.25) / 3
+    assert found.measured_angle(found.without).median == pytest.approx(math.sqrt(mean_square))
+    assert found.norm == pytest.approx((mean_square * 2.0**4 / (2 * 0.1 * 2.0)) ** 0.25)
+
+
 # Plans
 
 
@@ -134,7 +146,7 @@ def test_nothing_before_the_first_group_and_then_ever_more():
     results |= {run: made() for run in planned[0]}
     first = speed.summarise(short, PLAN, results)
     assert first is not None
-    assert len(first.equilibrium.with_decay.histories) == 1
+    assert [(arm.decay, len(arm.histories)) for arm in first.equilibrium.arms] == [(0.0, 1), (50.0, 1)]
     assert (first.yours.finished, first.example.finished) == (1, 0)  # the chosen decay is one of them
     assert first.example.reach("train", 0.2) == (None,) * 4
     results |= {run: made() for group in planned for run in group}

@@ -12,9 +12,11 @@ from sklearn.metrics import accuracy_score, log_loss, r2_score
 
 from tests.helpers import count_compilations, forward, pad, random_data, softmax
 from wdviz import training
+from wdviz.program import Hyperparameters, Program
 from wdviz.regularisers import decay_factors
 from wdviz.results import SPLITS, History
-from wdviz.settings import AMOUNTS, DECAY_ON, REGULARISERS, SPECS, Hyperparameters, Number, Program
+from wdviz.settings import AMOUNTS, DECAY_ON, REGULARISERS, SPECS
+from wdviz.specs import Number
 from wdviz.training import train
 
 # It has it all but batch norm. Each test that can runs this one, since a program takes seconds to compile.

@@ -16,8 +16,8 @@ from sklearn.linear_model import Lasso, LogisticRegression, Ridge
 from tests.helpers import forward, random_data
 from wdviz import models, optimisers, regularisers
 from wdviz.models import layers
+from wdviz.program import Hyperparameters, Program
 from wdviz.results import History
-from wdviz.settings import Hyperparameters, Program
 from wdviz.training import example_loss, train
 
 N, D = 40, 4

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -13,10 +14,17 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tests.test_experiments import comparison, made
+from wdviz.experiments.learning_rate import Trend
+from wdviz.experiments.price import Price
+from wdviz.experiments.widths import Range, Widths
+from wdviz.factorial import Estimate
 from wdviz.results import History, Spread
 from wdviz.runs import Run
-from wdviz.settings import SPECS, Number, Settings, shrink_per_step
+from wdviz.settings import SPECS, Settings, shrink_per_step
+from wdviz.specs import Number
 from wdviz.ui import words
+from wdviz.ui.scenes import combined, learning_rate, searching, tuning
+from wdviz.ui.scenes import overfitting as scenes
 
 RAW = re.compile(r"\b(nan|inf|infinity|none)\b|-0(\.0+)?(?![\d.])", re.IGNORECASE)
 ANY = st.floats(width=32) | st.sampled_from([0.0, -0.0, math.nan, math.inf, -math.inf])
@@ -85,6 +93,12 @@ def test_between():
     assert words.between(Spread(1.3, 1.1, math.inf, 5)) == ""
 
 
+def test_ranges_and_medians_stand_where_there_are_several_seeds():
+    assert words.ranged(Spread(0.5, 0.25, 0.75, 2), words.percent) == " (25 to 75 %)"
+    assert [words.ranged(Spread(1.0, 1.0, 1.0, n)) for n in (1, 5)] == ["", ""]
+    assert [words.medians(n) for n in (1, 5)] == ["", " (medians of 5 seeds)"]
+
+
 def test_seeds():
     assert [words.seeds(n) for n in (1, 2, 20)] == ["1 seed", "2 seeds", "20 seeds"]
 
@@ -107,7 +121,7 @@ def test_answer_with_one_seed():
 def test_answer_where_all_seeds_agree():
     text = answer([1.0, 1.0, 2.0], [0.4, 0.5, 0.6])
     assert "cuts the loss on new data by **60 %** (50 to 70 over 3 seeds)" in text
-    assert "from **0.90** to **0.40**" in text
+    assert "from **0.90** to **0.40** (medians)." in text
 
 
 def test_answer_where_decay_harms():
@@ -364,3 +378,72 @@ def test_answer_with_a_switch():
     assert text.startswith("A decay of **3, then 0 from step 300** cuts the loss on new data by **60 %** (1 seed)")
     assert "both networks are the same" not in answer([1.0], [0.4], decay=0.0, switch_at=300, decay_after=1.0)
     assert "both networks are the same" in answer([1.0], [1.0], decay=0.0, switch_at=300)
+
+
+# Sentences of single scenes
+
+
+def test_a_network_that_diverged_has_no_accuracy():
+    lost = made(math.nan, math.nan, scores=(0.5, 0.5))
+    scene = scenes.scene(comparison([made(), made()], [lost, made()]))
+    panels = {panel.name: panel for panel in scene.panels}
+    assert [stat.value for stat in panels["with"].stats[:2]] == ["diverged", "diverged"]
+    assert panels["curves"].views[1].say() == (
+        "Accuracy: without decay 100 % on training and 90 % on test data; with decay diverged and diverged (medians of 2 seeds)."
+    )
+
+
+@pytest.mark.parametrize(("seeds", "said"), [(1, "One seed."), (5, "One seed so far.")])
+def test_more_seeds_are_announced_only_where_they_come(seeds: int, said: str):
+    scene = scenes.scene(comparison([made()], [made()], Settings(seeds=seeds)))
+    assert scene.panels[0].views[0].say().endswith(said)
+
+
+def test_each_choice_has_its_range_where_seeds_differ():
+    varied, same = Spread(7.0, 7.0, 50.0, 5), Spread(2.0, 2.0, 2.0, 5)
+    assert tuning._ranges(varied, same) == " (over the seeds: rule 7 to 50, accuracy 2)"
+    assert tuning._ranges(varied, None) == " (over the seeds: rule 7 to 50)"
+    assert tuning._ranges(same, same) == ""
+
+
+@pytest.mark.parametrize(
+    ("best", "said"),
+    [(2, "finds 100 % of what decay can save (medians of 2 seeds)."), (1, "costs more on the test set than no decay does.")],
+)
+def test_a_choice_that_does_harm_is_not_said_to_find_a_share(best: int, said: str):
+    losses = np.array([[0.3, 0.5, 0.2]] * 2)
+    picks = {way: np.array([at, at]) for way, at in {"oracle": 2, "best": best, "simplest": best, "none": 0}.items()}
+    assert plain(tuning._say_price(Price((0.0, 1.0, 2.0), losses, losses, picks))).endswith(said)
+
+
+def test_a_range_that_leaves_the_grid_says_at_which_end():
+    ranges = Range(0.05, 0.43, True, False, 0.1), Range(9.6, 50.0, False, True, 50.0)
+    said = searching._say_widths(Widths("n_train", (20.0, 40.0), ranges, (0.05, 50.0), 3), "data size")
+    assert said.endswith("by data size: 20: at most 0.05 to 0.43; 40: 9.6 to 50 or more.")
+
+
+@pytest.mark.parametrize(("power", "near"), [(-1.0, True), (-0.8, True), (-0.62, False), (-1.6, False), (1.0, False)])
+def test_a_product_is_said_to_stay_only_where_it_does(power: float, near: bool):
+    rates = (0.001, 0.01, 0.1)
+    assert ("product stays near" in learning_rate._trend(Trend(rates, tuple(rate**power for rate in rates), power))) == near
+
+
+@pytest.mark.parametrize(
+    ("judge", "others", "change", "said"),
+    [
+        ("loss", "averaged", 0.05, "Averaged over the others, decay raises the test loss by **0.05**."),
+        ("loss", "averaged", 0.0001, "Averaged over the others, decay raises the test loss by **0.00**, which may be chance."),
+        ("accuracy", "averaged", -0.05, "Averaged over the others, decay lowers the test accuracy by **5.0 points**."),
+        ("loss", "off", -0.05, "Decay alone takes the test loss from **1.00** to **0.95**."),
+        ("loss", "off", -0.0001, "Decay alone takes the test loss from **1.00** to **1.00**, which may be chance."),
+    ],
+)
+def test_what_decay_does_is_told_from_chance(judge: str, others: str, change: float, said: str):
+    effect = Estimate.of(change + np.array([-0.001, 0.0, 0.001]))
+    found: Any = SimpleNamespace(
+        effects={judge: {way: {"decay": effect} for way in ("average", "alone")}},
+        pairs={judge: [SimpleNamespace(means=(1.0, 1.0 + change, 1.0, 1.0))]},
+        plan=SimpleNamespace(others=others),
+        regression=False,
+    )
+    assert combined._start(found, judge, "decay", f"test {judge}") == said

@@ -15,8 +15,8 @@ from wdviz import models
 from wdviz.compiling import Programs
 from wdviz.internals import Internals
 from wdviz.models import attention
+from wdviz.program import Program
 from wdviz.results import History
-from wdviz.settings import Program
 
 LOOKED = 100  # test inputs that means are taken over, at most
 SINGLE = 12  # of which so many are kept one by one

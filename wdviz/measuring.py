@@ -12,8 +12,8 @@ from jax import Array
 
 from wdviz import models
 from wdviz.compiling import Programs
+from wdviz.program import Program
 from wdviz.results import History, Tree
-from wdviz.settings import Program
 from wdviz.training import example_loss
 
 ROUNDS, HALVINGS, LAST_HALVINGS = 5, 6, 14  # of the search

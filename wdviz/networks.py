@@ -7,7 +7,8 @@ from functools import lru_cache
 
 from wdviz import models, regularisers, runs, training
 from wdviz.runs import Run
-from wdviz.settings import MODELS, PARTS, SPECS, Choice, Settings
+from wdviz.settings import MODELS, PARTS, SPECS, Settings
+from wdviz.specs import Choice
 
 
 def offered(settings: Settings, name: str) -> tuple[str, ...]:

@@ -6,7 +6,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from wdviz.settings import DECAYS, LEARNING_RATES, PARTS, Checked, Choice, Number, Settings, Several, of, specs
+from wdviz.settings import DECAYS, LEARNING_RATES, PARTS, Settings
+from wdviz.specs import Checked, Choice, Number, Several, of, specs
 
 REACHED = (0.01, 0.02, 0.05, *(i / 20 for i in range(2, 15)), 0.8, 0.9, 1.0, 1.5, 2.0, 3.0, 5.0)
 

@@ -9,8 +9,8 @@ import numpy as np
 from wdviz import measuring, models
 from wdviz.datasets import Split
 from wdviz.measured import Calibration, Flipped, Probed, Rescaled
+from wdviz.program import Program
 from wdviz.results import History
-from wdviz.settings import Program
 
 STRENGTHS = (0.0, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.85, 1.0)  # standard deviations of the noise on each input
 FACTORS = (0.25, 0.35, 0.5, 0.7, 1.0, 1.4, 2.0, 2.8, 4.0)  # by which hidden weights are multiplied

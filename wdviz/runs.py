@@ -21,8 +21,9 @@ from threadpoolctl import threadpool_limits
 from wdviz import compiling, datasets, models, training
 from wdviz.chunks import Chunks
 from wdviz.pool import FairPool
+from wdviz.program import Hyperparameters, Program
 from wdviz.results import History
-from wdviz.settings import CHECKPOINTS, OWN, Hyperparameters, Program, Settings
+from wdviz.settings import CHECKPOINTS, OWN, Settings
 
 CACHE_RESULTS = 20_000  # finished jobs kept
 CACHE_BYTES = 384 * 2**20  # and their arrays, films among them

@@ -1,100 +1,18 @@
-"""What to run, as frozen dataclasses of plain values; one table of fields drives widgets, links and validation alike."""
+"""What a visitor can choose: one table of fields that drives widgets, links and validation alike."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field, fields
-from typing import Any, Literal
+from dataclasses import dataclass
+from typing import Literal
 
-from wdviz import edits
+from wdviz.specs import Checked, Choice, Number, Several, Text, of, specs
 
 Task = Literal["classification", "regression"]
 
 MAX_TRAIN = 500
 MAX_STEPS = 3000
 CHECKPOINTS = 60
-
-
-@dataclass(frozen=True)
-class Number:
-    """A numeric control: its amount is data to the compiled kernel, so moving it compiles nothing.
-
-    `grid` lists the values offered on a logarithmic scale (0 included where it has a meaning of its own);
-    without it the control is linear from `low` to `high` in steps of `step`.
-    """
-
-    label: str
-    help: str
-    group: str
-    low: float
-    high: float
-    step: float = 0.0
-    grid: tuple[float, ...] = ()
-    needs: str = ""  # the regulariser that must be switched on for this amount to matter
-
-    @property
-    def values(self) -> tuple[Any, ...]:
-        """Every value that the control stops at."""
-        if self.grid:
-            return self.grid
-        count = round((self.high - self.low) / self.step) + 1
-        return tuple(type(self.step)(round(self.low + i * self.step, 6)) for i in range(count))
-
-    def check(self, name: str, value: Any) -> None:
-        """Raises ValueError for what is no number, not finite, out of range, or a fraction where whole numbers are asked for."""
-        whole = isinstance(self.step, int) and not self.grid
-        if isinstance(value, bool) or not isinstance(value, (int, float)) or not -math.inf < value < math.inf:
-            raise ValueError(f"{name} is {value!r}; it must be a finite number from {self.low:g} to {self.high:g}")
-        if whole and not isinstance(value, int):
-            raise ValueError(f"{name} is {value!r}; it must be a whole number from {self.low:g} to {self.high:g}")
-        if not self.low <= value <= self.high:
-            raise ValueError(f"{name} is {value!r}; it must be from {self.low:g} to {self.high:g}")
-
-
-@dataclass(frozen=True)
-class Choice:
-    """A control that picks one of a few options; it decides shapes or branches, so a new pick may compile once."""
-
-    label: str
-    help: str
-    group: str
-    options: tuple[Any, ...]
-    needs: str = ""
-
-    def check(self, name: str, value: Any) -> None:
-        # 2.0 == 2, but a float is no number of layers.
-        if value not in self.options or type(value) not in map(type, self.options):
-            raise ValueError(f"{name} is {value!r}; it must be one of {', '.join(map(str, self.options))}")
-
-
-@dataclass(frozen=True)
-class Several(Choice):
-    """A control that picks any number of a few options (a sorted tuple of names)."""
-
-    def check(self, name: str, value: Any) -> None:
-        if not isinstance(value, tuple) or any(v not in self.options for v in value) or list(value) != sorted(set(value)):
-            raise ValueError(f"{name} is {value!r}; it must be a sorted tuple of different names from {', '.join(self.options)}")
-
-
-@dataclass(frozen=True)
-class Text:
-    """Edits of the training points, as `wdviz.edits` writes them: one text for the same edits, so that equal settings compare equal."""
-
-    label: str
-    help: str
-    group: str
-    needs: str = ""
-
-    def check(self, name: str, value: Any) -> None:
-        """Raises ValueError for what is no text of edits, or not the canonical one."""
-        if not isinstance(value, str):
-            raise ValueError(f"{name} is {value!r}; it must be a text of edits such as 'r3~a1.25_-0.4_1'")
-        try:
-            canonical = edits.write(edits.parse(value))
-        except ValueError as error:
-            raise ValueError(f"{name} is not allowed: {error}") from None
-        if value != canonical:
-            raise ValueError(f"{name} is {value!r}; it must be written {canonical!r}")
 
 
 def _grid(low: int, high: int, mantissas: tuple[float, ...]) -> tuple[float, ...]:
@@ -109,7 +27,6 @@ DATASETS = (
 )
 REGULARISERS = ("augmentation", "batch norm", "dropout", "early stopping", "input noise", "l1", "label smoothing", "mixup")
 MODELS = ("feedforward", "linear", "convolutional", "recurrent", "attention")
-OWN = {"convolutional": ("pooling",), "recurrent": ("cell",), "attention": ("tokens", "heads", "summary")}  # choices of one model alone
 BUDGETS = (0, 500, 1000, 2000, 4000, 8000, 16000)
 PARTS = (
     "first layer",
@@ -124,25 +41,6 @@ PARTS = (
     "feedforward block",
 )
 DECAY_ON = ("weights", "weights and biases", "everything", "all but the output layer", *PARTS)
-
-
-def of(spec: Number | Choice | Text, default: Any) -> Any:
-    """A field of a table of controls: what it allows and what it starts at."""
-    return field(default=default, metadata={"spec": spec})
-
-
-def specs(table: type[Checked]) -> dict[str, Number | Choice | Text]:
-    """The spec of each field of a table of controls."""
-    return {f.name: f.metadata["spec"] for f in fields(table)}
-
-
-@dataclass(frozen=True)
-class Checked:
-    """A table of controls; a value that is not allowed raises ValueError with the value and what is allowed."""
-
-    def __post_init__(self) -> None:
-        for name, spec in specs(type(self)).items():
-            spec.check(name, getattr(self, name))
 
 
 @dataclass(frozen=True)
@@ -198,24 +96,36 @@ class Settings(Checked):
     )
     pooling: str = of(
         Choice(
-            "Pooling", "How a convolutional network halves its image after each layer: the mean or the largest.", "Network", ("mean", "max")
+            "Pooling",
+            "How a convolutional network halves its image after each layer: the mean or the largest.",
+            "Network",
+            ("mean", "max"),
+            needs="convolutional",
         ),
         "mean",
     )
-    cell: str = of(Choice("Recurrent cell", "A plain tanh unit, or one with gates: GRU, LSTM.", "Network", ("tanh", "gru", "lstm")), "tanh")
+    cell: str = of(
+        Choice("Recurrent cell", "A plain tanh unit, or one with gates: GRU, LSTM.", "Network", ("tanh", "gru", "lstm"), needs="recurrent"),
+        "tanh",
+    )
     tokens: str = of(
         Choice(
             "Tokens",
             "What an attention network attends to: rows of the image (steps of the series), or patches of 2 x 2 pixels (4 steps).",
             "Network",
             ("rows", "patches"),
+            needs="attention",
         ),
         "rows",
     )
-    heads: int = of(Choice("Attention heads", "Each attends in a space of its own.", "Network", (1, 2, 4)), 4)
+    heads: int = of(Choice("Attention heads", "Each attends in a space of its own.", "Network", (1, 2, 4), needs="attention"), 4)
     summary: str = of(
         Choice(
-            "Read from", "The answer is read from the mean of all tokens, or from a learnt class token.", "Network", ("mean", "class token")
+            "Read from",
+            "The answer is read from the mean of all tokens, or from a learnt class token.",
+            "Network",
+            ("mean", "class token"),
+            needs="attention",
         ),
         "mean",
     )
@@ -380,86 +290,13 @@ class Settings(Checked):
 
 
 SPECS = specs(Settings)
+OWN = {model: tuple(name for name, spec in SPECS.items() if spec.needs == model) for model in MODELS}  # choices of one model alone
 # Of each regulariser that is nothing without them its amounts. (Patience is none: little of it stops early, much of it never.)
 AMOUNTS = {
     needs: tuple(name for name, spec in SPECS.items() if isinstance(spec, Number) and spec.needs == needs and spec.low == 0)
     for needs in REGULARISERS
     if needs not in ("batch norm", "early stopping")
 }
-
-
-@dataclass(frozen=True)
-class Program:
-    """What decides shapes and branches: one `Program` is one compiled function. Padded sizes, not actual ones."""
-
-    task: Task
-    inputs: int
-    outputs: int
-    n_train: int  # capacity: rows of the padded training arrays
-    n_validation: int
-    n_test: int
-    family: str = "feedforward"  # one of `MODELS`; the linear one is a feedforward network without hidden layers
-    shape: tuple[int, ...] = ()  # (height, width, channels) of an input of images; (steps, 1, channels) of series; () of others
-    hidden: tuple[int, ...] = (48, 48)  # units, channels, or width of the tokens, of each layer or block
-    activation: str = "relu"
-    pooling: str = "mean"
-    cell: str = "tanh"
-    tokens: str = "rows"
-    heads: int = 4
-    summary: str = "mean"
-    optimiser: str = "adam"
-    decay_kind: str = "decoupled"
-    schedule: str = "cosine"
-    batch_size: int = 64
-    regularisers: tuple[str, ...] = ()
-    grid: int = 0  # points at which the final predictions are wanted
-    film: bool = False  # also weights and grid predictions at each checkpoint
-    max_steps: int = MAX_STEPS
-    checkpoints: int = CHECKPOINTS
-    precision: str = "float32"
-
-    @property
-    def architecture(self) -> Program:
-        """The program without what training alone needs, so that networks of one architecture share what is compiled to look at them."""
-        kept = ("family", "shape", "hidden", "activation", "pooling", "cell", "tokens", "heads", "summary")
-        norm = tuple(name for name in self.regularisers if name == "batch norm")
-        return Program(self.task, self.inputs, self.outputs, 1, 1, 1, regularisers=norm, **{name: getattr(self, name) for name in kept})
-
-
-@dataclass(frozen=True)
-class Hyperparameters:
-    """Amounts, data to the compiled function: changing one compiles nothing."""
-
-    decay: float = 0.0
-    decay_on: str = "weights"  # becomes a 0/1 factor for each parameter array
-    spare: str = "none"  # a part that is taken out again
-    decay_after: float = 0.0  # decay from step `switch_at` on
-    switch_at: int = 0  # steps done with `decay`; 0, or `steps` and more: all of them
-    learning_rate: float = 0.03
-    momentum: float = 0.9
-    steps: int = 500
-    dropout: float = 0.0
-    first_rate: float = 1.0  # the first layer's weight learns at so many times the learning rate
-    l1: float = 0.0
-    input_noise: float = 0.0
-    label_smoothing: float = 0.0
-    shift: int = 0
-    rotation: float = 0.0
-    augmentation_noise: float = 0.0
-    mixup: float = 0.0
-    early: bool = True  # whether a program with early stopping stops early
-    patience: int = MAX_STEPS
-    seed: int = 0
-
-    @classmethod
-    def of(cls, settings: Settings, seed: int) -> Hyperparameters:
-        """The amounts that `settings` names, for one seed; of regularisers that it leaves out, nothing."""
-        shared = {f.name: getattr(settings, f.name) for f in fields(cls) if f.name in SPECS and f.name != "seed"}
-        chosen = settings.regularisers
-        shared |= {name: 0 for needs, names in AMOUNTS.items() if needs not in chosen for name in names}
-        if settings.decay_kind == "independent":  # the step multiplies by the learning rate, so its peak is taken out here
-            shared |= {name: shared[name] / settings.learning_rate for name in ("decay", "decay_after")}
-        return cls(**shared, early="early stopping" in chosen, seed=seed)
 
 
 def shrink_per_step(settings: Settings) -> float | None:

@@ -18,8 +18,8 @@ from jax.flatten_util import ravel_pytree
 
 from wdviz import augmentation, models, optimisers, regularisers
 from wdviz.compiling import MOST, Programs
+from wdviz.program import Hyperparameters, Program
 from wdviz.results import SPLITS, History
-from wdviz.settings import Hyperparameters, Program
 
 programs = Programs()
 DERIVED = {"decay_on", "spare", "first_rate", "mixup"}  # hyperparameters that reach the kernel as factors, rates and shares

@@ -17,8 +17,9 @@ from tests.benchmarks import report
 from tests.benchmarks.kernel import OURS, TORCH_CHOICES, fastest, spread, timed
 from tests.benchmarks.peers import HAS_TORCH, Job, Records, torch_train
 from wdviz import datasets, models, runs, training
+from wdviz.program import Hyperparameters, Program
 from wdviz.runs import Run
-from wdviz.settings import Hyperparameters, Program, Settings
+from wdviz.settings import Settings
 
 ROUNDS = 3
 POOL_RUNS = 8

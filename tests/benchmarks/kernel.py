@@ -21,8 +21,9 @@ from tests.benchmarks import report
 from tests.benchmarks.peers import HAS_TORCH, JaxLoop, Job, Records, sklearn_fit, sklearn_run, torch_run
 from wdviz import datasets, runs, training
 from wdviz.experiments import overfitting
+from wdviz.program import Hyperparameters, Program
 from wdviz.runs import Run
-from wdviz.settings import Hyperparameters, Program, Settings
+from wdviz.settings import Settings
 
 ROUNDS = 8
 POOL_RUNS = 64

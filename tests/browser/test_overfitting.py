@@ -9,7 +9,8 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.browser import lab
-from wdviz.settings import SPECS, Number
+from wdviz.settings import SPECS
+from wdviz.specs import Number
 from wdviz.ui import controls
 
 

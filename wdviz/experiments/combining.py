@@ -12,7 +12,8 @@ import numpy as np
 from wdviz import datasets, networks
 from wdviz.plans import COMBINED, RIVALS, Combine, between
 from wdviz.runs import Run
-from wdviz.settings import AMOUNTS, DECAYS, SPECS, Number, Settings
+from wdviz.settings import AMOUNTS, DECAYS, SPECS, Settings
+from wdviz.specs import Number
 
 CHECKPOINTS = 10  # evaluations of a run, of which only the last one counts here
 CHECKPOINTS_STOPPING = 40  # with early stopping, which looks at the validation loss at each

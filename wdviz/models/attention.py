@@ -8,7 +8,7 @@ from jax import Array
 
 from wdviz.models import layers
 from wdviz.models.layers import Drop, Tree
-from wdviz.settings import Program
+from wdviz.program import Program
 
 BLOCK = ("norm1", "query", "key", "value", "projection", "norm2", "expand", "contract")
 DEVIATION = 0.02  # of positions and the class token at the start, as in BERT and ViT

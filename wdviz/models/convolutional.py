@@ -8,7 +8,7 @@ from jax import Array
 
 from wdviz.models import layers
 from wdviz.models.layers import Drop, Tree
-from wdviz.settings import Program
+from wdviz.program import Program
 
 
 def layer_names(program: Program) -> tuple[str, ...]:

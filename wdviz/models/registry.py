@@ -12,7 +12,7 @@ from jax import Array
 from wdviz import regularisers
 from wdviz.models import attention, convolutional, feedforward, recurrent
 from wdviz.models.layers import Tree
-from wdviz.settings import Program
+from wdviz.program import Program
 
 FAMILIES = {
     "feedforward": feedforward,

@@ -16,7 +16,7 @@ import streamlit as st
 
 from wdviz import edits
 from wdviz.plans import ALL_SPECS, TABLES
-from wdviz.settings import Choice, Number, Several, Text
+from wdviz.specs import Choice, Number, Several, Text
 
 SETTINGS: dict[str, Any] = {name: value for table in TABLES for name, value in asdict(table()).items()}
 SHOWN = {"present": False, "contrast": False, "test_points": False, "tested": False}  # options of the view, not of the experiment

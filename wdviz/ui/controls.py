@@ -11,7 +11,8 @@ import streamlit as st
 
 from wdviz import datasets, networks
 from wdviz.plans import ALL_SPECS
-from wdviz.settings import SPECS, Checked, Choice, Number, Settings, Several, specs
+from wdviz.settings import SPECS, Settings
+from wdviz.specs import Checked, Choice, Number, Several, specs
 from wdviz.ui import address
 
 Plan = TypeVar("Plan", bound=Checked)
@@ -197,17 +198,10 @@ def _matters(name: str, chosen: Settings) -> bool:
             return chosen.model != "linear" and not chosen.budget
         case "activation":
             return chosen.model not in ("linear", "recurrent")
-        case "pooling":
-            return chosen.model == "convolutional"
-        case "cell":
-            return chosen.model == "recurrent"
-        case "tokens" | "heads" | "summary":
-            return chosen.model == "attention"
         case "flip":
             return datasets.REGISTRY[chosen.dataset].task == "classification"
-    spec = ALL_SPECS[name]
-    needs = spec.needs if isinstance(spec, (Number, Choice)) else ""
-    return not needs or needs in chosen.regularisers
+    needs = ALL_SPECS[name].needs
+    return not needs or needs in (*chosen.regularisers, chosen.model)
 
 
 def _narrow() -> None:

@@ -35,6 +35,17 @@ def seeds(count: int) -> str:
     return "1 seed" if count == 1 else f"{count} seeds"
 
 
+def medians(count: int) -> str:
+    """` (medians of 5 seeds)` behind numbers whose ranges stand elsewhere; nothing with one seed."""
+    return f" (medians of {seeds(count)})" if count > 1 else ""
+
+
+def ranged(spread: Spread, form: Callable[[float], str] = number) -> str:
+    """` (1.10 to 1.52)`; nothing where seeds do not differ in the digits shown."""
+    said = between(spread, form)
+    return f" ({said})" if " to " in said else ""
+
+
 def answer(comparison: Comparison) -> str:
     """The page's question answered in one sentence, in Markdown, with live numbers."""
     s, cut = comparison.settings, comparison.cut()
@@ -56,9 +67,9 @@ def answer(comparison: Comparison) -> str:
     before, after = (arm.spread(lambda h: h.loss("test")).median for arm in comparison.arms)
     if cut.low < -100 or number(before) == number(0):  # no share of a loss of nearly 0 says anything
         change = f"takes the loss on new data from **{number(before)}** to **{number(after)}**"
-    return (
-        f"A decay of **{decays(s)}** {change}, and takes the gap to the training loss from **{number(gaps[0])}** to **{number(gaps[1])}**."
-    )
+    of = " (medians)" if cut.seeds > 1 else ""
+    gap = f"takes the gap to the training loss from **{number(gaps[0])}** to **{number(gaps[1])}**{of}"
+    return f"A decay of **{decays(s)}** {change}, and {gap}."
 
 
 def _nothing(comparison: Comparison) -> str:

@@ -74,10 +74,13 @@ def _start(found: Combinations, judge: str, first: str, what: str) -> str:
         return "The first combinations are being trained."
     if found.plan.others == "averaged":
         way = "lowers" if effect.value < 0 else "raises"
-        return f"Averaged over the others, {first} {way} the {what} by **{form(abs(effect.value))}**."
-    pair = found.pairs[judge][0]
-    before, after = pair.means[0], pair.means[1]
-    return f"{first.capitalize()} alone takes the {what} from **{form(before)}** to **{form(after)}**."
+        size = f"{100 * abs(effect.value):.1f} points" if form is percent else form(abs(effect.value))
+        said = f"Averaged over the others, {first} {way} the {what} by **{size}**"
+    else:
+        before, after = found.pairs[judge][0].means[:2]
+        said = f"{first.capitalize()} alone takes the {what} from **{form(before)}** to **{form(after)}**"
+    unsure = effect.known and not effect.tells and not effect.nothing
+    return f"{said}{', which may be chance' if unsure else ''}."
 
 
 def _partner(found: Combinations, judge: str, pair: Pair) -> str:

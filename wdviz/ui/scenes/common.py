@@ -11,9 +11,10 @@ from typing import Any
 from wdviz.figures import curves, weights
 from wdviz.plans import ALL_SPECS
 from wdviz.results import Arm
-from wdviz.settings import Number, Settings, Task
+from wdviz.settings import Settings, Task
+from wdviz.specs import Number
 from wdviz.ui.stage import Slider, View
-from wdviz.ui.words import number, percent, spoken_decay
+from wdviz.ui.words import medians, number, percent, spoken_decay
 
 
 def slider(name: str, at: float, *, label: str = "", speak: Callable[[float], str] | None = None) -> Slider:
@@ -62,7 +63,10 @@ def losses(arms: tuple[Arm, Arm], task: Task, switch: curves.Switch | None = Non
 
 def _losses(arms: tuple[Arm, Arm]) -> str:
     a, b = ({s: number(arm.spread(lambda h, s=s: h.loss(s)).median) for s in ("train", "test")} for arm in arms)
-    return f"At the end: without decay {a['train']} on training and {a['test']} on test data; with decay {b['train']} and {b['test']}."
+    return (
+        f"At the end: without decay {a['train']} on training and {a['test']} on test data; with decay {b['train']} and {b['test']}"
+        f"{medians(len(arms[0].histories))}."
+    )
 
 
 def _weights(arms: tuple[Arm, Arm], layer: str) -> str:

@@ -81,7 +81,7 @@ def _trend(trend: Trend) -> str:
     if trend.kind == "stays":
         return f"whose best value stays near **{trend.middle:g}** ({low} to {high})"
     moves = f"where ten times the learning rate takes the best value to **{10**trend.power:.2g}** times what it was ({low} to {high})"
-    if trend.kind == "follows" and trend.power < 0:
+    if abs(trend.power + 1) <= learning_rate.STAYS:
         return f"{moves}, so that their product stays near {trend.product:.2g}"
     return moves
 

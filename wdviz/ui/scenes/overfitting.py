@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
@@ -12,7 +13,7 @@ from wdviz import datasets, networks
 from wdviz.experiments.overfitting import Comparison, compare, film_pair, verdict
 from wdviz.figures import curves, decision, palette
 from wdviz.figures.film import film
-from wdviz.results import Arm, History
+from wdviz.results import Arm, History, Spread
 from wdviz.runs import Run
 from wdviz.settings import MAX_TRAIN, Settings, shrink_per_step
 from wdviz.ui import live
@@ -20,7 +21,7 @@ from wdviz.ui.live import Following
 from wdviz.ui.scenes import common
 from wdviz.ui.scenes.common import decay_slider, histograms, losses, score_form, score_name, slider, spoken_layer
 from wdviz.ui.stage import Panel, Points, Reel, Scene, Slider, Stat, View
-from wdviz.ui.words import answer, between, decays, number, percent, seeds, shrink, spoken_decay, switches
+from wdviz.ui.words import answer, between, decays, medians, number, seeds, shrink, spoken_decay, switches
 
 
 def followed(chosen: Settings, following: Following, *, test_points: bool = False, filmed: Mapping[Run, History] | None = None) -> Scene:
@@ -107,7 +108,7 @@ def _panels(comparison: Comparison, *, test_points: bool) -> tuple[Panel, ...]:
     unit, score = common.unit(task), score_name(task)
     layers = arms[0].histories[0].layers
     alone = shrink_per_step(chosen) is not None and not (chosen.decay_kind == "coupled" and chosen.optimiser != "sgd")
-    median = "thin lines are seeds, thick their median" if done > 1 else "one seed so far"
+    median = "thin lines are seeds, thick their median" if done > 1 else "one seed so far" if chosen.seeds > 1 else "one seed"
     switch = (chosen.switch_at, f"decay {chosen.decay_after:g}") if switches(chosen) else None
     loss_views = (
         losses(arms, task, switch),
@@ -133,9 +134,10 @@ def _numbers(arm: Arm, comparison: Comparison, frame: int) -> list[tuple[str, st
     history, form = arm.histories[0], score_form(comparison.split.task)
     train, test = (float(history.losses[s][frame]) for s in ("train", "test"))
     norm = float(np.sqrt(np.sum(history.norms[frame].astype(np.float64) ** 2)))
+    right = [float(history.scores[s][frame]) if math.isfinite(test) else math.nan for s in ("train", "test")]
     return [
-        (f"train {score_name(comparison.split.task)}", form(float(history.scores["train"][frame]))),
-        (f"test {score_name(comparison.split.task)}", form(float(history.scores["test"][frame]))),
+        (f"train {score_name(comparison.split.task)}", form(right[0])),
+        (f"test {score_name(comparison.split.task)}", form(right[1])),
         ("test loss", number(test)),
         ("gap", number(test - train)),
         ("weight norm", number(norm)),
@@ -146,8 +148,8 @@ def _arm(comparison: Comparison, arm: Arm, test_points: bool) -> Panel:
     said = verdict(arm, comparison.split)
     form, score = score_form(comparison.split.task), score_name(comparison.split.task)
     spreads = {
-        f"train {score}": (arm.spread(lambda h: h.score("train")), form),
-        f"test {score}": (arm.spread(lambda h: h.score("test")), form),
+        f"train {score}": (_right(arm, "train"), form),
+        f"test {score}": (_right(arm, "test"), form),
         "test loss": (arm.spread(lambda h: h.loss("test")), number),
         "gap": (arm.spread(lambda h: h.gap), number),
         "weight norm": (arm.spread(lambda h: h.norm), number),
@@ -162,7 +164,9 @@ def _arm(comparison: Comparison, arm: Arm, test_points: bool) -> Panel:
         else "the map"
     )
     count = len(arm.histories)
-    over = f"Numbers: median and range of {seeds(count)}; {what} shows the first." if count > 1 else "One seed so far."
+    over = f"Numbers: median and range of {seeds(count)}; {what} shows the first." if count > 1 else "One seed."
+    if count == 1 < comparison.settings.seeds:
+        over = "One seed so far."
     if comparison.settings.edits and count > 1:
         over += " All seeds train on these edited points."
     summary = f"{said.words[0].upper()}{said.words[1:]}, since the {said.rule}. {over}"
@@ -173,10 +177,18 @@ def _arm(comparison: Comparison, arm: Arm, test_points: bool) -> Panel:
     )
 
 
+def _right(arm: Arm, split: str) -> Spread:
+    """Accuracy or R2 at the end. A network that diverged has none: it names a class, but for no reason."""
+    return arm.spread(lambda h: math.nan if h.diverged else h.score(split))
+
+
 def _scores(comparison: Comparison, score: str) -> str:
-    form = number if score == "R2" else percent
-    a, b = ({s: form(arm.spread(lambda h, s=s: h.score(s)).median) for s in ("train", "test")} for arm in comparison.arms)
-    return f"{score}: without decay {a['train']} on training and {a['test']} on test data; with decay {b['train']} and {b['test']}."
+    form = score_form(comparison.split.task)
+    a, b = ({s: form(_right(arm, s).median) for s in ("train", "test")} for arm in comparison.arms)
+    return (
+        f"{score[0].upper()}{score[1:]}: without decay {a['train']} on training and {a['test']} on test data; with decay {b['train']} "
+        f"and {b['test']}{medians(len(comparison.without.histories))}."
+    )
 
 
 def _minimised(comparison: Comparison) -> str:
@@ -191,14 +203,14 @@ def _minimised(comparison: Comparison) -> str:
         what = f"The sum is what is minimised, but for what {', '.join(others)} adds"
     else:
         what = "The sum is what is minimised"
-    return f"Data loss {number(loss)}, penalty {number(penalty)} at the end. {what}."
+    return f"Data loss {number(loss)}, penalty {number(penalty)} at the end (first seed). {what}."
 
 
 def _steps(comparison: Comparison) -> str:
     ends = [number(float(arm.histories[0].step_losses[-1])) for arm in comparison.arms]
-    return f"Loss of the last batch: {ends[0]} without, {ends[1]} with decay. Both arms draw the same batches."
+    return f"Loss of the last batch: {ends[0]} without, {ends[1]} with decay (first seed). Both arms draw the same batches."
 
 
 def _norm(arms: tuple[Arm, Arm], layer: int) -> str:
     ends = [arm.spread(lambda h: float(h.norms[h.kept, layer])) for arm in arms]
-    return f"Norm at the end: {number(ends[0].median)} without, {number(ends[1].median)} with decay."
+    return f"Norm at the end: {number(ends[0].median)} without, {number(ends[1].median)} with decay{medians(ends[0].seeds)}."

@@ -79,7 +79,7 @@ def _draw_widths(found: Widths, settings: Settings) -> Draft:
 def _say_widths(found: Widths, name: str) -> str:
     form = percent if found.against == "flip" else lambda value: f"{value:g}"
     parts = [
-        f"{form(value)}: {r.low:.2g} to {r.high:.2g}{' and beyond' if r.open else ''}"
+        f"{form(value)}: {'at most ' if r.open_low else ''}{r.low:.2g} to {r.high:.2g}{' or more' if r.open_high else ''}"
         for value, r in zip(found.values, found.ranges, strict=True)
         if r
     ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from functools import partial
 
 import numpy as np
@@ -17,7 +18,7 @@ from wdviz.ui import live
 from wdviz.ui.live import Following
 from wdviz.ui.scenes.common import decay_slider, score_form, score_name, slider, unit
 from wdviz.ui.stage import Panel, Scene, Stat, View
-from wdviz.ui.words import between, decays, diverged_without, in_some, number, percent, seeds, shrink, switches
+from wdviz.ui.words import between, decays, diverged_without, in_some, medians, number, percent, seeds, shrink, switches
 
 HARDLY = 0.02  # a smaller gain, in accuracy or as a share of the loss, is hardly one
 
@@ -128,12 +129,14 @@ def _arm(found: Sensitivity, arm: Probes, span: int) -> Panel:
     form, score, many = score_form(found.split.task), score_name(found.split.task), len(arm.probed) > 1
     spreads = {
         "Jacobian norm": (arm.spread(lambda p: p.reaction), number),
-        f"test {score}": (arm.spread(lambda p: p.score_at(0)), form),
-        f"with noise {NOISE:g}": (arm.spread(lambda p: p.score_at(NOISE)), form),
+        f"test {score}": (arm.spread(lambda p: math.nan if p.diverged else p.score_at(0)), form),
+        f"with noise {NOISE:g}": (arm.spread(lambda p: math.nan if p.diverged else p.score_at(NOISE)), form),
     }
     stats = tuple(Stat(label, f(s.median), between(s, f)) for label, (s, f) in spreads.items())
     named = "Without decay" if arm.name == "without" else f"With decay {decays(found.settings)}"
-    over = f" Numbers: median and range of {seeds(len(arm.probed))}; the picture shows the first." if many else " One seed so far."
+    over = f" Numbers: median and range of {seeds(len(arm.probed))}; the picture shows the first." if many else " One seed."
+    if not many and found.settings.seeds > 1:
+        over = " One seed so far."
     if found.flipped:
         flipped = found.flipped[tone == "with"]
         draw = partial(reaction.images.draft, flipped, arm.name, found.split.classes)
@@ -196,9 +199,12 @@ def _say_noise(found: Sensitivity, what: str) -> str:
     form = percent if what == "accuracy" else number
     parts = []
     for arm in found.arms:
+        if arm.diverged:
+            return f"The training {'without' if arm.name == 'without' else 'with'} decay diverged: there is nothing to compare."
         clean, noisy = (arm.spread(lambda p, at=at: p.loss_at(at) if what == "loss" else p.score_at(at)).median for at in (0.0, NOISE))
         parts.append(f"{form(clean)} to {form(noisy)} {'without' if arm.name == 'without' else 'with'}")
-    return f"From no noise to noise of {NOISE:g}, {what} goes from {parts[0]} and from {parts[1]} decay, on the same noisy test inputs."
+    said = f"From no noise to noise of {NOISE:g}, {what} goes from {parts[0]} and from {parts[1]} decay, on the same noisy test inputs"
+    return f"{said}{medians(len(found.without.probed))}."
 
 
 def _against_decay(found: Sensitivity, span: int) -> Panel:

@@ -13,7 +13,7 @@ from wdviz.results import Arm, Spread
 from wdviz.settings import Settings
 from wdviz.ui.scenes.common import unit
 from wdviz.ui.stage import Panel, Stat, View
-from wdviz.ui.words import between, number, seeds
+from wdviz.ui.words import between, medians, number, seeds
 
 
 def panels(below: Speed) -> tuple[Panel, ...]:
@@ -58,7 +58,7 @@ def _draw_reaching(below: Speed, split: str):
 
 def _say_reaching(below: Speed, split: str) -> str:
     parts = [f"{name}: {_fastest(series, split, below.plan.reach)}" for name, series in _named(below).items() if series.finished]
-    said = "; ".join(parts)
+    said = "; ".join(parts) + medians(len(below.yours.histories[0]))
     return f"{said[0].upper()}{said[1:]}." if parts else "Comes after the coarse maps."
 
 
@@ -111,15 +111,17 @@ def _say_balance(found: Equilibrium, what: str) -> str:
     rate = found.settings.learning_rate
     if what == "angle per step":
         late = found.measured_angle(found.with_decay)
-        said = f"Over the second half a step turns the weights by {late.median:.3g} radians with decay"
+        said = f"Over the second half a step turns the weights by {late.median:.3g} radians with decay{medians(late.seeds)}"
         said += f"; sqrt(2 x {found.product:g}) = {found.angle:.3g} is predicted." if not found.unmet else "."
     elif what == "norm":
-        said = f"Norm at the end: {number(ends[0])} without, {number(ends[1])} with decay"
+        said = f"Norm at the end: {number(ends[0])} without, {number(ends[1])} with decay{medians(len(found.with_decay.histories))}"
         said += f"; {number(found.norm)} is predicted." if not found.unmet else "."
     else:
+        many = medians(len(found.with_decay.histories))
         small = [f"{rate / end**2:.2g}" if end > 0 else "infinite" for end in ends]
         said = (
-            f"Learning rate / norm² at the end: {small[0]} without, {small[1]} with decay: the smaller the weights, the larger each step."
+            f"Learning rate / norm² at the end: {small[0]} without, {small[1]} with decay{many}: the smaller the weights, the larger "
+            "each step."
         )
     return f"{said} {_assumptions(found)}"
 
@@ -147,7 +149,7 @@ def _end(arm: Arm) -> Spread:
 
 def _say_schedules(found: Sequence[Schedule]) -> str:
     parts = [f"{s.name} {number(_end(s.arm).median)}" for s in found]
-    return f"Validation loss at the end, same seeds: {', '.join(parts)}."
+    return f"Validation loss at the end, same seeds: {', '.join(parts)}{medians(len(found[0].arm.histories))}."
 
 
 def _say_alone(below: Speed) -> str:

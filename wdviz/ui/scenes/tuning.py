@@ -26,7 +26,7 @@ from wdviz.ui.live import Following
 from wdviz.ui.scenes.common import decay_slider, score_form, score_name, slider, unit
 from wdviz.ui.scenes.searching import AGAINST, searches_panel, widths_panel
 from wdviz.ui.stage import Offer, Panel, Scene, Stat, View
-from wdviz.ui.words import between, number, percent, seeds, shrink
+from wdviz.ui.words import between, medians, number, percent, ranged, seeds, shrink
 
 SPOKEN = {way: said for way, (*_, said) in figures.WAYS.items()}
 STATS = {"best": "by loss", "simplest": "by 1 SE", "most_accurate": "by accuracy"}
@@ -77,7 +77,7 @@ def answer(tuned: Tuning, settings: Settings) -> str:
     chosen = f"{plan.folds}-fold cross-validation picks a decay of **{_decay(best.median)}** by loss{done}{_range(best, over)}"
     rule = f"the one-standard-error rule **{_decay(simplest.median)}**"
     by_score = f", accuracy would pick **{_decay(accurate.median)}**" if accurate else ""
-    return f"{chosen}, {rule}{by_score}. {_guess(tuned, settings)}"
+    return f"{chosen}, {rule}{by_score}{_ranges(simplest, accurate)}. {_guess(tuned, settings)}"
 
 
 def _guess(tuned: Tuning, settings: Settings) -> str:
@@ -86,13 +86,21 @@ def _guess(tuned: Tuning, settings: Settings) -> str:
         return f"Your **{settings.decay:g}** lies outside the grid."
     if not math.isfinite(cost.median):
         return f"At your **{settings.decay:g}** some training diverged."
-    if round(100 * cost.median) == 0:
-        return f"Your **{settings.decay:g}** costs nothing more on held-out points."
-    return f"Your **{settings.decay:g}** costs **{percent(cost.median)}** more on held-out points."
+    more = "nothing" if round(100 * cost.median) == 0 else f"**{percent(cost.median)}**"
+    return f"Your **{settings.decay:g}** costs {more} more on held-out points{ranged(cost, percent)}."
 
 
 def _decay(value: float) -> str:
     return f"{value:.3g}"
+
+
+def _ranges(*spreads: Spread | None) -> str:
+    """` (over the seeds: rule 7 to 50, accuracy 2 to 7)`; nothing where all seeds agree on each."""
+    known = {name: spread for name, spread in zip(("rule", "accuracy"), spreads, strict=True) if spread}
+    if all(spread.low == spread.high for spread in known.values()):
+        return ""
+    parts = [f"{name} {_decay(s.low)}" + (f" to {_decay(s.high)}" if s.low < s.high else "") for name, s in known.items()]
+    return f" (over the seeds: {', '.join(parts)})"
 
 
 def _range(spread: Spread, over: str) -> str:
@@ -171,7 +179,8 @@ def _choices(tuned: Tuning, settings: Settings) -> Panel:
         parts = [
             f"{name} {_decay(spread.median)}" + (f" ({between(spread, _decay)})" if spread.seeds > 1 else "") for name, spread in spreads
         ]
-        return f"Median over {seeds(len(tuned.curves))}: {'; '.join(parts)}." if parts else "No seed could choose: all diverged."
+        start = f"Median over {seeds(len(tuned.curves))}" if len(tuned.curves) > 1 else "One seed"
+        return f"{start}: {'; '.join(parts)}." if parts else "No seed could choose: all diverged."
 
     count = f"{seeds(len(tuned.curves))} so far" if len(tuned.curves) < settings.seeds else "a dot each; bar: median"
     return Panel("choices", "What each seed would choose", (View("choices", draw, say),), span=4, note=count, height=400)
@@ -208,7 +217,11 @@ def _say_price(priced: Price) -> str:
     prices = {way: priced.price(way) for way in priced.picks if way != "oracle"}
     parts = [f"{SPOKEN[way]} {number(p.median)}" + (f" ({between(p)})" if between(p) else "") for way, p in prices.items()]
     found = priced.found
-    share = f" The lowest loss finds {percent(found)} of what decay can save." if math.isfinite(found) else ""
+    share = ""
+    if 0 <= found < math.inf:
+        share = f" The lowest loss finds {percent(found)} of what decay can save{medians(len(priced.losses))}."
+    elif prices["best"].median > prices["none"].median:
+        share = " The lowest loss costs more on the test set than no decay does."
     return f"Test loss beyond the best there is, which nobody knows beforehand: {'; '.join(parts)}.{share}"
 
 
