@@ -9,12 +9,12 @@ export class Presenter {
   constructor(stage, parent) {
     this.stage = stage;
     this.place = 0; // step of the presentation
-    this.changed = false; // whether the settings are no longer those of the step
+    this.changed = false; // whether the settings are the visitor's own, not those of the step
     this.solo = null; // name of the only card that is shown
     this.root = make("div", "wd-caption", parent, { role: "group", ariaLabel: "Presentation" });
     this.prev = button(this.root, "Back", () => this.go(-1), { title: "Page up, or B" });
     this.words = make("p", "wd-caption-words", this.root, { role: "status" });
-    this.again = button(this.root, "Again", () => this.goTo(this.place), { title: "A: this step as it was" });
+    this.again = button(this.root, "Again", () => this.goTo(this.place));
     this.next = button(this.root, "Next", () => this.go(1), { title: "Page down, or N" });
     this.one = button(this.root, "One figure", () => this.nextFigure(), { title: "F: the next figure alone; L: all figures" });
     this.leave = button(this.root, "Leave", () => this.set("present", false), { title: "Escape, or P" });
@@ -54,11 +54,25 @@ export class Presenter {
     stage.root.toggleAttribute("data-solo", Boolean(this.solo));
     for (const [name, card] of stage.cards) card.root.hidden = Boolean(this.solo) && name !== this.solo;
     this.one.ariaPressed = String(Boolean(this.solo));
-    const { notice } = stage.body;
-    setText(this.words, notice.length ? `${this.place + 1} of ${notice.length}: ${notice[this.place]}` : "");
+    this.say();
+    stage.repaint();
+  }
+
+  /** The step whose settings are shown, by its place and its words; of settings of the visitor's own, none. */
+  say() {
+    const { notice } = this.stage.body;
+    const step = `${this.place + 1} of ${notice.length}`;
+    setText(this.words, notice.length ? (this.changed ? "Your own settings" : `${step}: ${notice[this.place]}`) : "");
     setText(this.next, this.place === notice.length - 1 ? "Next page" : "Next");
     this.again.hidden = !this.changed;
-    stage.repaint();
+    this.again.title = `A: step ${step}, as it was`;
+  }
+
+  /** The server says which step the settings belong to, null for none: after a reload, a link or a change by hand. */
+  follow(step) {
+    this.changed = step === null;
+    this.place = step ?? this.place;
+    this.say();
   }
 
   /** To the next step or the one before; beyond the last one to the next page, before the first one to the page before. */
@@ -82,13 +96,6 @@ export class Presenter {
     const wanted = choose(here);
     if (wanted === here) this.goTo(0);
     else links[wanted]?.click();
-  }
-
-  /** What the visitor puts may lead away from the step. */
-  note(put) {
-    if (this.changed || !Object.keys(put).some((name) => !(name in this.stage.shown))) return;
-    this.changed = true;
-    this.again.hidden = false;
   }
 
   nextFigure() {

@@ -98,7 +98,6 @@ class Stage {
    * What merely asks for more of the same is overtaken by all else: the server then leaves it.
    */
   ask({ put = {}, live = false, ...others }) {
-    this.presenter.note(put);
     this.wish ??= { put: {} };
     Object.assign(this.wish.put, put);
     Object.assign(this.wish, others, { live });
@@ -248,8 +247,9 @@ class Stage {
       this.contrast = this.shown.contrast;
       presenter.show();
     }
+    if (this.settled) presenter.follow(body.step);
     this.theme = readTheme(this.root, Boolean(this.shown.contrast));
-    setRich(this.answer, body.answer);
+    this.sayAnswer(body.answer);
     setText(this.notes, body.notes.join(" "));
     setText(this.status, body.status);
     this.controls.root.hidden = this.tools.hidden = false;
@@ -261,6 +261,17 @@ class Stage {
     this.player.update(body);
     this.dock.hidden = !body.scene && !this.presenter.on && !this.controls.docked;
     this.updateTools();
+  }
+
+  /** While the hand moves, the answer keeps the most lines that it has taken, so that the pictures stay where they are. */
+  sayAnswer(text) {
+    const { answer } = this;
+    const held = this.moving && answer.dataset.width === String(answer.clientWidth) ? parseFloat(answer.style.minHeight) || 0 : 0;
+    answer.style.minHeight = "";
+    const before = this.moving ? answer.offsetHeight : 0;
+    setRich(answer, text);
+    answer.dataset.width = answer.clientWidth;
+    if (this.moving) answer.style.minHeight = `${Math.max(held, before, answer.offsetHeight)}px`;
   }
 
   updateTools() {

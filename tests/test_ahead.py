@@ -14,10 +14,11 @@ import pytest
 from tests.apps import open_page, scene
 from wdviz import runs
 from wdviz.pool import FairPool
-from wdviz.runs import Cache, Run
+from wdviz.runs import Run
 from wdviz.serving import ahead, metrics
 from wdviz.serving.ahead import Ahead, Draw, Train
 from wdviz.settings import DECAYS, Settings
+from wdviz.sweeps import Cache
 from wdviz.ui import page
 from wdviz.ui.contents import PAGES
 from wdviz.ui.live import Following

@@ -18,6 +18,7 @@ from wdviz.experiments.overfitting import MEMORISES_GAP, NOTHING, R2_GAP, R2_NOT
 from wdviz.results import SPLITS, Arm, History
 from wdviz.runs import Run
 from wdviz.settings import DATASETS, Settings
+from wdviz.sweeps import Cache, Sweep
 
 MOONS = datasets.split_for(Settings(), 0)
 SINE = datasets.split_for(Settings(dataset="sine", n_train=20), 0)
@@ -301,7 +302,7 @@ def test_suggested_settings_show_what_decay_does(name):
 
 def test_the_page_and_the_library_call_see_the_same_numbers(default):
     with runs.FairPool(2) as pool:
-        sweep = runs.Sweep(planned(Settings()), runs.one_by_one(pool), runs.Cache())
+        sweep = Sweep(planned(Settings()), runs.one_by_one(pool), Cache())
         page = overfitting.compare(Settings(), dict(sweep.finished()))
     assert page is not None
     assert page.cut() == default.cut()

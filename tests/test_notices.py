@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
 
 from tests.test_experiments import made
 from wdviz import runs
-from wdviz.experiments import learning_rate, overfitting, sensitivity, speed
+from wdviz.experiments import architectures, combining, learning_rate, matching, overfitting, parts, price, sensitivity, speed
 from wdviz.experiments.overfitting import Comparison, verdict
+from wdviz.experiments.price import Price
 from wdviz.experiments.sensitivity import Sensitivity
 from wdviz.experiments.speed import Series
-from wdviz.plans import Landscape, Probe
+from wdviz.plans import Combine, Families, Landscape, Probe, Search
 from wdviz.settings import Settings
 from wdviz.specs import specs
 from wdviz.ui import address, prose
@@ -140,3 +142,145 @@ def test_little_decay_costs_no_time_and_much_never_gets_there():
         steps[decay] = speed.steps_to_reach(runs.sweep([run]).wait_all()[run], "train", 0.4)
     assert steps[0.02] < 1.3 * steps[0.0] < 100
     assert steps[20.0] == np.inf
+
+
+def best_decays(settings: Settings, rates: tuple[float, ...], decays: tuple[float, ...]) -> list[float]:
+    """Of each learning rate the decay of the lowest validation loss, median over the seeds."""
+    seeds = range(settings.seed, settings.seed + settings.seeds)
+    cells = {(r, d): [learning_rate.cell_run(replace(settings, learning_rate=r), d, seed) for seed in seeds] for r in rates for d in decays}
+    results = runs.sweep([run for cell in cells.values() for run in cell]).wait_all()
+    losses = {at: np.median([results[run].loss("validation") for run in cell]) for at, cell in cells.items()}
+    return [min(decays, key=lambda d, r=r: losses[r, d]) for r in rates]
+
+
+def test_in_the_paper_s_convention_the_best_decay_moves_with_the_learning_rate():
+    assert "against=independent" in queries("learning-rate")
+    low, high = best_decays(replace(chosen(""), decay_kind="independent"), (0.002, 0.1), (0.001, 0.005, 0.02, 0.1))
+    assert low < high
+
+
+def test_before_batch_norm_the_best_decay_of_plain_sgd_falls_with_the_learning_rate():
+    (query,) = (query for query in queries("learning-rate") if "optimiser=sgd" in query)
+    low, high = best_decays(chosen(query), (0.002, 0.1), (0.5, 5.0, 50.0))
+    assert low > high
+
+
+# --- how to choose it -------------------------------------------------------------------------------------------------------------
+
+
+def priced(query: str) -> Price:
+    """Cross-validation over fewer decays than on the page, and the test set opened."""
+    s = replace(chosen(query), **ELSEWHERE)
+    found = price.run(s, Search(candidates=7))
+    assert found is not None
+    return found
+
+
+def picked(found: Price, way: str) -> float:
+    return float(np.median([found.decays[i] for i in found.picks[way]]))
+
+
+@pytest.fixture(scope="module")
+def plainly() -> Price:
+    return priced("tested=1")
+
+
+def test_cross_validation_asks_for_more_decay_than_the_test_set(plainly: Price):
+    assert picked(plainly, "best") > picked(plainly, "oracle")
+
+
+def test_more_points_ask_for_less_decay(plainly: Price):
+    assert {"tested=1", "n_train=160"} <= queries("tuning")
+    assert picked(priced("n_train=160"), "best") < picked(plainly, "best")
+
+
+def test_beside_early_stopping_little_is_left_to_gain(plainly: Price):
+    (query,) = (query for query in queries("tuning") if "early" in query)
+    assert priced(query).price("none").high < 0.25 < 0.5 < plainly.price("none").low
+
+
+def test_of_medical_data_it_finds_nearly_all_that_decay_can_save():
+    (query,) = (query for query in queries("tuning") if "cancer" in query)
+    assert priced(query).found > 0.9
+
+
+# --- combinations -----------------------------------------------------------------------------------------------------------------
+
+
+def cells(query: str, *names: str) -> dict[tuple[str, ...], float]:
+    """Test losses of none, of each alone, and of decay with each, mean over three seeds."""
+    asked = combining.design(replace(chosen(query), seeds=3), Combine(factors=("decay", *names)))
+    wanted = [levels for levels in combining.table(asked)[0] if sum(levels) < 2 or (sum(levels) == 2 and levels[0])]
+    table = [{levels: of_seed[levels] for levels in wanted} for of_seed in combining.table(asked)]
+    results = runs.sweep([run for of_seed in table for run in of_seed.values()]).wait_all()
+    named = {levels: tuple(name for name, on in zip(asked.factors, levels, strict=True) if on) for levels in wanted}
+    return {named[levels]: float(np.mean([results[of_seed[levels]].loss("test") for of_seed in table])) for levels in wanted}
+
+
+DIGITS = "dataset=digits&n_train=200&flip=0.3&noise=0&learning_rate=0.02&steps=500&decay="
+
+
+def test_dropout_or_augmentation_alone_does_most_of_what_decay_does():
+    assert f"{DIGITS}0.7" in queries("combinations")
+    loss = cells(f"{DIGITS}0.7", "dropout", "augmentation")
+    for name in ("dropout", "augmentation"):
+        assert loss[()] - loss[name,] > 0.6 * (loss[()] - loss["decay",])
+        assert loss["decay", name] > min(loss["decay",], loss[name,])  # full doses of both are too much
+
+
+def test_milder_doses_are_in_conflict_no_more():
+    query = f"{DIGITS}0.2&dropout=0.1"
+    assert query in queries("combinations")
+    loss = cells(query, "dropout", "augmentation")
+    assert loss["decay", "dropout"] < min(loss["decay",], loss["dropout",])
+    assert loss["decay", "augmentation"] < min(loss["decay",], loss["augmentation",]) + 0.05
+
+
+def test_with_clean_labels_there_is_little_to_gain_and_decay_with_augmentation_is_too_much():
+    query = f"{DIGITS}0.7".replace("flip=0.3", "flip=0")
+    assert query in queries("combinations")
+    loss = cells(query, "augmentation")
+    assert 0 < loss[()] - loss["decay",] < 0.25
+    assert loss["decay", "augmentation"] > max(loss["decay",], loss["augmentation",])
+
+
+# --- architectures ----------------------------------------------------------------------------------------------------------------
+
+
+def looked(query: str, inside: str) -> tuple[Any, Any]:
+    """One network without and with decay, opened."""
+    base = matching.compared(chosen(query), Families())
+    jobs = architectures.looks(base, inside)
+    results = runs.sweep(jobs).wait_all()
+    return results[jobs[0]], results[jobs[1]]
+
+
+def test_attention_stares_without_decay_and_looks_around_with_it():
+    assert "inside=attention" in queries("architectures")
+    stares, looks = (float(look.entropy[-1].mean()) for look in looked("", "attention"))
+    assert stares + 0.4 < looks
+
+
+def test_much_decay_leaves_few_eigenvalues():
+    assert "decay=5" in queries("architectures")
+    without, with_decay = (np.abs(look.eigenvalues[-1, 0]) for look in looked("decay=5", "recurrent"))
+    assert np.mean(without > 0.1) > 0.8
+    assert np.mean(with_decay > 0.1) < 0.25
+
+
+def test_filters_are_about_half_as_large():
+    assert "inside=convolutional&decay=1" in queries("architectures")
+    sizes = [np.linalg.norm(look.params(len(look.history.steps) - 1)["layer1"]["weight"]) for look in looked("decay=1", "convolutional")]
+    assert 0.4 < sizes[1] / sizes[0] < 0.7
+
+
+def test_norm_scales_are_better_spared():
+    (query,) = (query for query in queries("architectures") if query.startswith("dataset=digits"))
+    base = matching.compared(chosen(query), Families())
+    rules = parts.rules(base, "attention")
+    for seed in range(base.seed, base.seed + base.seeds):
+        tried = [matching.brief(rules[rule], seed) for rule in (("all", ""), ("norm scales", "spared"), ("feedforward block", "spared"))]
+        results = runs.sweep(tried).wait_all()
+        everything, scales, block = (results[run].loss("test") for run in tried)
+        assert scales < everything - 0.4
+        assert scales < block

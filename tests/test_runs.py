@@ -17,12 +17,13 @@ import pytest
 
 from tests.helpers import count_compilations
 from tests.test_pool import PATIENCE, holders
-from wdviz import datasets, runs
+from wdviz import datasets, runs, sweeps
 from wdviz.pool import PoolFull
 from wdviz.results import SPLITS, History
-from wdviz.runs import Cache, Run, Sweep
+from wdviz.runs import Run
 from wdviz.settings import SPECS, Settings
 from wdviz.specs import Number
+from wdviz.sweeps import Cache, Sweep
 
 SMALL = Settings(width=4, depth=1, steps=20, seeds=3)
 held = pytest.fixture(holders, name="held")
@@ -161,7 +162,7 @@ def test_cancel_from_another_thread_ends_a_wait(held, quick):
 
 def test_time_left_follows_the_pace(quick, monkeypatch):
     now = 100.0
-    monkeypatch.setattr(runs.time, "monotonic", lambda: now)
+    monkeypatch.setattr(sweeps.time, "monotonic", lambda: now)
     hands = Steered()
     sweep = Sweep(names(4), runs.one_by_one(hands), Cache())
     assert sweep.seconds_left is None
@@ -178,7 +179,7 @@ def test_time_left_follows_the_pace(quick, monkeypatch):
 
 def test_time_left_does_not_count_runs_that_came_at_once(quick, monkeypatch):
     now = 0.0
-    monkeypatch.setattr(runs.time, "monotonic", lambda: now)
+    monkeypatch.setattr(sweeps.time, "monotonic", lambda: now)
     chosen, cache, hands = names(4), Cache(), Steered()
     for run in chosen[:2]:
         cache.put(run, history())

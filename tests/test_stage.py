@@ -165,6 +165,7 @@ def test_what_stands_beside_the_panels():
         switch="decay 0 from step 300",
         switch_to="0",
         notice=("The page as it opens", "Too much"),
+        step=1,
         shown={"present": True, "contrast": False},
         embedded=True,
         points=Points(),
@@ -197,6 +198,7 @@ def test_what_stands_beside_the_panels():
         "notes": ["One.", "Two."],
         "switch": {"words": "decay 0 from step 300", "to": "0", "every": 10},
         "notice": ["The page as it opens", "Too much"],
+        "step": 1,
         "shown": {"present": True, "contrast": False},
         "embedded": True,
     }

@@ -25,6 +25,7 @@ from wdviz.plans import Search, between
 from wdviz.results import History
 from wdviz.runs import Run
 from wdviz.settings import DECAYS, Settings
+from wdviz.sweeps import Cache, Sweep
 
 QUICK = Settings(steps=100, seeds=2)
 FEW = Search(candidates=4, folds=3)
@@ -294,7 +295,7 @@ def test_cross_validation_never_touches_the_test_set(name, monkeypatch):
     def losses() -> np.ndarray:
         with runs.FairPool(1) as pool:
             jobs = [job for group in tuning.groups(chosen, plan) for job in group]
-            sweep = runs.Sweep(jobs, pool.start, runs.Cache())
+            sweep = Sweep(jobs, pool.start, Cache())
             found = tuning.summarise(chosen, plan, sweep.wait_all())
         assert found is not None
         return found.curves[0].losses

@@ -17,8 +17,9 @@ from wdviz.experiments.parts import Parts, part_runs, table
 from wdviz.internals import Internals
 from wdviz.plans import FAMILIES, Families
 from wdviz.results import Spread
-from wdviz.runs import Job, Run
+from wdviz.runs import Run
 from wdviz.settings import Settings
+from wdviz.sweeps import Job
 
 # Decays from none to too much, for each kind of decay at usual learning rates.
 LADDERS = {

@@ -12,8 +12,9 @@ from wdviz.experiments import overfitting
 from wdviz.measured import Flipped, Probed, Probes, Rescaled
 from wdviz.plans import Probe
 from wdviz.results import Spread
-from wdviz.runs import Job, Run
+from wdviz.runs import Run
 from wdviz.settings import Settings
+from wdviz.sweeps import Job
 
 # Decays from none to too much, for each kind of decay at usual learning rates.
 LADDERS = {

@@ -8,9 +8,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from wdviz import runs
-from wdviz.runs import Job
 from wdviz.serving import metrics
 from wdviz.settings import DECAYS, Settings
+from wdviz.sweeps import Job
 from wdviz.ui import page
 from wdviz.ui.contents import PAGES, Entry
 from wdviz.ui.live import Following

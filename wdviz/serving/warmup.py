@@ -8,8 +8,8 @@ from collections.abc import Collection
 from typing import Any
 
 from wdviz import runs
-from wdviz.runs import Sweep
 from wdviz.settings import Settings
+from wdviz.sweeps import Sweep
 from wdviz.ui.contents import PAGES
 
 LATER = {"combinations", "architectures"}  # their many networks take as long to compile as all the others together

@@ -8,9 +8,9 @@ from typing import Any
 
 from wdviz.experiments import architectures, combinations, overfitting, sensitivity
 from wdviz.plans import Combine, Families, Landscape, Probe, Search
-from wdviz.runs import Job
 from wdviz.settings import Settings
 from wdviz.specs import Checked
+from wdviz.sweeps import Job
 from wdviz.ui.scenes import architectures as architectures_scenes
 from wdviz.ui.scenes import combinations as combinations_scenes
 from wdviz.ui.scenes import learning_rate as learning_rate_scenes

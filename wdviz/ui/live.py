@@ -17,8 +17,9 @@ from streamlit.runtime.scriptrunner_utils.script_requests import ScriptRequestTy
 from wdviz import runs
 from wdviz.pool import PoolFull
 from wdviz.results import History
-from wdviz.runs import Job, Run, Sweep
+from wdviz.runs import Run
 from wdviz.settings import Settings
+from wdviz.sweeps import Job, Sweep
 from wdviz.ui import address, controls
 from wdviz.ui.stage import Ask, Progress
 from wdviz.ui.turns import Turns

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -58,9 +58,10 @@ def show(name: str, compose: Callable[[Settings, Any], Scene] | None = None, *, 
     entry = PAGES[name]
     table, compose = entry.table, compose or partial(_follow, entry)
     notice, embedded = prose.notice(name), bool(st.context.is_embedded)
+    steps = ["", *(settings for _, settings in notice)]
 
     def on_ask(ask: Ask) -> None:
-        live.answer(ask, ["", *(settings for _, settings in notice)])
+        live.answer(ask, steps)
 
     def asked() -> tuple[tuple[Settings, list[str]], tuple[Any, list[str]]]:
         return controls.settings(), controls.plan(table) if table else (None, [])
@@ -84,6 +85,7 @@ def show(name: str, compose: Callable[[Settings, Any], Scene] | None = None, *, 
                 only=now.picked if now.moving or scene.more else None,
                 notes=(*live.notes_for(chosen), *notes, *more_notes, *scene.notes, *crowded),
                 notice=("The page as it opens", *(words for words, _ in notice)),
+                step=_step(steps),
                 shown=controls.all_shown(),
                 embedded=embedded,
             )
@@ -104,6 +106,12 @@ def show(name: str, compose: Callable[[Settings, Any], Scene] | None = None, *, 
     lab()
     if not embedded:
         prose.sections(name, controls.put)
+
+
+def _step(steps: Sequence[str]) -> int | None:
+    """The step of the presentation whose settings, as queries, are those of the address."""
+    wanted = (address.START | address.parse(step) for step in steps)
+    return next((k for k, values in enumerate(wanted) if all(address.known(name) == value for name, value in values.items())), None)
 
 
 def _follow(entry: Entry, chosen: Settings, plan: Any) -> Scene:

@@ -177,6 +177,7 @@ class Scene:
     switch_step: int = 10  # a switch is possible at each multiple of this
     points: Points | None = None  # None where the page shows no training points
     notice: tuple[str, ...] = ()  # what the presenter steps through
+    step: int | None = None  # the one of these whose settings these are; None: settings of the visitor's own
     shown: Mapping[str, bool] = field(default_factory=dict)  # view options, by their names in the address
     embedded: bool = False
     reel: Reel | None = None
@@ -339,6 +340,7 @@ def _body(scene: Scene, asked: int) -> dict[str, Any]:
         "switch": {"words": scene.switch, "to": scene.switch_to, "every": scene.switch_step},
         "points": scene.points.part if scene.points else None,
         "notice": Part(scene.notice),
+        "step": scene.step,
         "shown": dict(scene.shown),
         "embedded": scene.embedded,
     }

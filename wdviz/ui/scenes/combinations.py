@@ -79,7 +79,8 @@ def _interactions(found: Combinations) -> Panel:
         title="Look at each pair with the other regularisers off, or averaged over all their combinations",
     )
     how = "the others averaged" if averaged else "the others off"
-    note = f"observed less the sum of both, {how}; 95 % interval over {seeds(found.settings.seeds)}"
+    many = found.settings.seeds
+    note = f"observed less the sum of both, {how}; {f'95 % interval over {seeds(many)}' if many > 1 else 'one seed has no interval'}"
     return Panel("interactions", "Two together: more or less than the sum?", views, span=7, note=note, height=430, offer=offer)
 
 

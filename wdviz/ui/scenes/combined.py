@@ -56,7 +56,7 @@ def answer(found: Combinations) -> str:
     mine = [pair for pair in found.pairs[judge] if first in pair.names]
     what = "test loss" if judge == "loss" else f"test {_form(found, judge)[0]}"
     start = _start(found, judge, first, what)
-    if not mine:
+    if not mine or all(pair.verdict == "diverged" for pair in mine):
         return start
     by = {verdict: some for verdict in ORDER if (some := [pair for pair in mine if pair.verdict == verdict])}
     parts = [f"**{verdict}**: {_listed([_partner(found, judge, pair) for pair in some])}" for verdict, some in by.items()]
@@ -177,7 +177,8 @@ def say_effects(found: Combinations, judge: str, scale: Scale) -> str:
     """What each does alone and on average."""
     alone, average = found.effects[judge]["alone"], found.effects[judge]["average"]
     parts = [f"{name} {_change(alone[name], scale)} alone, {_change(average[name], scale)} on average" for name in found.factors]
-    return f"{_shares(found, judge)}Change in test {scale.name} ({scale.unit or 'R2'}): {'; '.join(parts)}."
+    of = f" ({scale.unit})" if scale.unit else ""
+    return f"{_shares(found, judge)}Change in test {scale.name}{of}: {'; '.join(parts)}."
 
 
 def _shares(found: Combinations, judge: str) -> str:
@@ -210,7 +211,9 @@ def say_ranking(found: Combinations, judge: str, scale: Scale, form: Callable[[f
     (top, best), (last, worst) = finite[0], finite[-1]
     best_said = f"Lowest test loss: {made_of(top, found.factors)}, {form(best)}" if judge == "loss" else ""
     best_said = best_said or f"Highest test {scale.name}: {made_of(top, found.factors)}, {form(best)}"
-    said = f"{best_said}; at the other end {made_of(last, found.factors)}, {form(worst)}."
+    other = f"; at the other end {made_of(last, found.factors)}, {form(worst)}" if len(finite) > 1 else ""
+    lost = f" {len(rows) - len(finite)} of {len(rows)} diverged." if len(finite) < len(rows) else ""
+    said = f"{best_said}{other}.{lost}"
     places = {levels: i for i, (levels, _) in enumerate(finite)}
     if found.chosen is None or found.chosen not in places:
         return said

@@ -125,12 +125,13 @@ def _say_map(shown: Map, split: str) -> str:
         count[cell.regime] = count.get(cell.regime, 0) + 1
     total = len(shown.rates) * len(shown.decays)
     names = {"memorises": "cannot escape overfitting", "generalises": "generalise", "learns nothing": "learn nothing"}
-    parts = [f"{count[name]} {names.get(name, name)}" for name in map_figures.NAMES if name in count]
+    one = {"memorises": names["memorises"]}  # cells that are alone: `1 generalises`
+    parts = [f"{count[name]} {(names if count[name] > 1 else one).get(name, name)}" for name in map_figures.NAMES if name in count]
     said = f"Of {len(shown.cells)} cells trained ({total} in all), {', '.join(parts)}."
     if shown.best is None:
         return f"{said} None is best: all diverged."
     best = shown.cells[shown.best]
-    rest = "" if split == "validation" else f" ({split} loss there {number(best.losses[split].median)})"
+    rest = "" if split == "validation" else f" ({'training' if split == 'train' else split} loss there {number(best.losses[split].median)})"
     return f"{said} The lowest validation loss is at learning rate {best.learning_rate:g}, decay {best.decay:g}{rest}."
 
 

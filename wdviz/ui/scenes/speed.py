@@ -86,7 +86,7 @@ def _equilibrium(below: Speed) -> Panel:
     )
     measured = found.measured_angle(found.with_decay)
     stats = (
-        Stat("angle (radians)", f"{measured.median:.3g}", between(measured, lambda v: f"{v:.2g}")),
+        Stat("angle (radians)", _angle(measured), between(measured, lambda v: f"{v:.2g}")),
         Stat("predicted", f"{found.angle:.3g}" if holds else "does not apply"),
     )
     note = (
@@ -106,19 +106,25 @@ def _draw_balance(found: Equilibrium, what: str):
     )
 
 
+def _angle(measured: Spread) -> str:
+    return f"{measured.median:.3g}" if math.isfinite(measured.median) else "diverged"
+
+
 def _say_balance(found: Equilibrium, what: str) -> str:
     ends = [arm.spread(lambda h: float(h.norms[-1, 0])).median for arm in found.arms]
     rate = found.settings.learning_rate
     if what == "angle per step":
         late = found.measured_angle(found.with_decay)
         said = f"Over the second half a step turns the weights by {late.median:.3g} radians with decay{medians(late.seeds)}"
+        if not math.isfinite(late.median):
+            said = "With decay it diverged: there is no angle"
         said += f"; sqrt(2 x {found.product:g}) = {found.angle:.3g} is predicted." if not found.unmet else "."
     elif what == "norm":
         said = f"Norm at the end: {number(ends[0])} without, {number(ends[1])} with decay{medians(len(found.with_decay.histories))}"
         said += f"; {number(found.norm)} is predicted." if not found.unmet else "."
     else:
         many = medians(len(found.with_decay.histories))
-        small = [f"{rate / end**2:.2g}" if end > 0 else "infinite" for end in ends]
+        small = [f"{rate / end**2:.2g}" if end > 0 else "infinite" if end == 0 else "diverged" for end in ends]
         said = (
             f"Learning rate / norm² at the end: {small[0]} without, {small[1]} with decay{many}: the smaller the weights, the larger "
             "each step."
@@ -153,7 +159,8 @@ def _say_schedules(found: Sequence[Schedule]) -> str:
 
 
 def _say_alone(below: Speed) -> str:
-    parts = [f"{s.name} {abs(float(s.arm.histories[0].shrink[-1])):.1g}" for s in below.schedules]
+    left = [(s.name, abs(float(s.arm.histories[0].shrink[-1]))) for s in below.schedules]
+    parts = [f"{name} {f'{share:.1g}' if math.isfinite(share) else 'more than can be counted'}" for name, share in left]
     s = below.settings
     kind = " This is so for decoupled decay and plain SGD; coupled, the optimiser rescales it." if s.decay_kind == "coupled" else ""
     return f"What decay alone would leave of a weight at the end: {', '.join(parts)}.{kind}"
