@@ -69,11 +69,16 @@ class Run:
     def __getstate__(self) -> dict[str, Any]:
         return {name: value for name, value in self.__dict__.items() if name != "_hash"}  # hashes of texts differ between processes
 
+    @property
+    def split(self) -> datasets.Split:
+        """Its data, whatever fold of them is held out."""
+        return datasets.split_for(self.settings, self.seed)
+
     def check(self) -> None:
         """Raises ValueError for more training points than the data set has, a model that does not take its inputs, or the like."""
         if not takes(self.settings.model, self.settings.dataset):
             raise ValueError(f"model is {self.settings.model!r}; it takes images and series, and {self.settings.dataset} is neither")
-        split = datasets.split_for(self.settings, self.seed)
+        split = self.split
         if self.fold:
             datasets.check_folds(split, self.fold[1])
 
@@ -83,7 +88,7 @@ class Run:
 
     def _parts(self) -> tuple[Program, Hyperparameters, dict[str, Any]]:
         """What the kernel takes."""
-        split = datasets.split_for(self.settings, self.seed)
+        split = self.split
         names = ("x_train", "y_train", "n_train", "x_validation", "y_validation", "x_test", "y_test")
         data = {name: getattr(split, name) for name in names}
         if self.fold:
@@ -95,6 +100,17 @@ class Run:
 
     def _seen(self, history: History) -> History:
         return history if self.pictures or self.film else replace(history, grid=history.grid[:0])
+
+
+@dataclass(frozen=True)
+class OnRun:
+    """A job that builds on one training run; see `result_of`."""
+
+    run: Run
+
+    def check(self) -> None:
+        """Raises ValueError as `Run.check` does."""
+        self.run.check()
 
 
 @dataclass(frozen=True)

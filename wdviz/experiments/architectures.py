@@ -10,14 +10,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from wdviz import datasets, inspecting, networks, runs
+from wdviz import inspecting, networks, runs
 from wdviz.experiments import parts
 from wdviz.experiments.matching import STOPS, brief, compared, missing, of_family, opened, stands_in
 from wdviz.experiments.parts import Parts, part_runs, table
 from wdviz.internals import Internals
 from wdviz.plans import FAMILIES, Families
 from wdviz.results import Spread
-from wdviz.runs import Run
+from wdviz.runs import OnRun, Run
 from wdviz.settings import Settings
 from wdviz.sweeps import Job
 
@@ -36,20 +36,13 @@ Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Look:
+class Look(OnRun):
     """One training run, recorded and opened."""
 
-    run: Run
-
-    def check(self) -> None:
-        """Raises ValueError as `Run.check` does."""
-        self.run.check()
-
     def execute(self) -> Internals:
-        split = datasets.split_for(self.run.settings, self.run.seed)
         # Of the recorded answers over a plane nothing is shown; they would take most of the memory.
         history = replace(self.run.execute(), film_grid=None, grid=np.zeros((0, 0), np.float32))
-        return inspecting.inspect(runs.program_for(self.run), history, split.x_test)
+        return inspecting.inspect(runs.program_for(self.run), history, self.run.split.x_test)
 
 
 @dataclass(frozen=True, eq=False)

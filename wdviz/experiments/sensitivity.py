@@ -12,7 +12,7 @@ from wdviz.experiments import overfitting
 from wdviz.measured import Flipped, Probed, Probes, Rescaled
 from wdviz.plans import Probe
 from wdviz.results import Spread
-from wdviz.runs import Run
+from wdviz.runs import OnRun, Run
 from wdviz.settings import Settings
 from wdviz.sweeps import Job
 
@@ -28,53 +28,38 @@ RESCALED = 3  # seeds with which rescaling is measured, at most
 
 
 @dataclass(frozen=True)
-class Probing:
+class Probing(OnRun):
     """One training run, and how its network reacts; of a run with pictures also over the plane, where there is one to draw."""
 
-    run: Run
-
-    def check(self) -> None:
-        """Raises ValueError as `Run.check` does."""
-        self.run.check()
-
     def execute(self) -> Probed:
-        split = datasets.split_for(self.run.settings, self.run.seed)
+        split = self.run.split
         grid = datasets.plane(split).grid if self.run.pictures and split.name not in IMAGES else None  # images are looked at themselves
         return probing.probe(runs.program_for(self.run), runs.result_of(self.run), split, grid)
 
 
 @dataclass(frozen=True)
-class Rescaling:
+class Rescaling(OnRun):
     """One training run, and what becomes of its answers when the hidden weights are multiplied by a factor."""
 
-    run: Run
-
-    def check(self) -> None:
-        """Raises ValueError as `Run.check` does."""
-        self.run.check()
-
     def execute(self) -> Rescaled:
-        split = datasets.split_for(self.run.settings, self.run.seed)
-        return probing.rescale(runs.program_for(self.run), runs.result_of(self.run), split)
+        return probing.rescale(runs.program_for(self.run), runs.result_of(self.run), self.run.split)
 
 
 @dataclass(frozen=True)
-class Flipping:
+class Flipping(OnRun):
     """One training run, and the smallest change that flips its answer to one noisy test image."""
 
-    run: Run
     image: int
     jitter: float
 
     def check(self) -> None:
         """Raises ValueError as `Run.check` does, and where the data set has no such image."""
-        self.run.check()
+        super().check()
         if self.run.settings.dataset not in IMAGES:
             raise ValueError(f"dataset is {self.run.settings.dataset!r}; only {', '.join(IMAGES)} has images")
 
     def execute(self) -> Flipped:
-        split = datasets.split_for(self.run.settings, self.run.seed)
-        return probing.flip(runs.program_for(self.run), runs.result_of(self.run), split, self.image, self.jitter)
+        return probing.flip(runs.program_for(self.run), runs.result_of(self.run), self.run.split, self.image, self.jitter)
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,6 +8,7 @@ from collections.abc import Collection
 from typing import Any
 
 from wdviz import runs
+from wdviz.runs import OnRun
 from wdviz.settings import Settings
 from wdviz.sweeps import Sweep
 from wdviz.ui.contents import PAGES
@@ -30,7 +31,8 @@ def _distinct(pages: Collection[str]) -> list[Any]:
     """One job for each program that the pages need, so that it is compiled."""
     opening = [page.groups(*page.wanted(Settings())) for name, page in PAGES.items() if name in pages]
     jobs: list[Any] = [job for groups in opening for group in groups for job in group]
-    return list({(type(job), getattr(job, "run", job).pictures, runs.program_for(getattr(job, "run", job))): job for job in jobs}.values())
+    trained = [(job, job.run if isinstance(job, OnRun) else job) for job in jobs]
+    return list({(type(job), run.pictures, runs.program_for(run)): job for job, run in trained}.values())
 
 
 def main() -> None:
