@@ -1,6 +1,6 @@
 // The sliders of the stage: they stop at given values, follow the hand, and take typed values too.
 
-import { make, setRich, setText } from "./dom.js";
+import { keepTall, make, setRich, setText } from "./dom.js";
 
 export class Controls {
   constructor(stage, parent) {
@@ -23,8 +23,10 @@ export class Controls {
       slider.update(given, mayMove);
     });
     this.arrange(names, dock);
-    setRich(this.said, readout[0]);
-    setText(this.kind, readout[1]);
+    keepTall(this.readout, this.stage.moving, () => {
+      setRich(this.said, readout[0]);
+      setText(this.kind, readout[1]);
+    });
   }
 
   arrange(names, dock) {

@@ -22,6 +22,15 @@ export function setRich(element, text) {
   element.replaceChildren(...text.split("**").map((part, i) => (i % 2 ? make("strong", "", null, { textContent: part }) : part)));
 }
 
+/** Changes an element's words. While the hand moves it keeps the most height that it has taken: the pictures below then do not move up. */
+export function keepTall(element, moving, change) {
+  const height = () => element.getBoundingClientRect().height;
+  const before = height();
+  element.style.minHeight = "";
+  change();
+  if (moving) element.style.minHeight = `${Math.max(before, height())}px`;
+}
+
 /** One button for each offer of the server: what it puts, and whether it is pressed. */
 export function updateOffers(parent, offers, stage) {
   while (parent.children.length > offers.length) parent.lastChild.remove();

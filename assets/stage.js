@@ -4,7 +4,7 @@
 import { attend } from "./around.js";
 import { Card } from "./card.js";
 import { Controls } from "./controls.js";
-import { button, load, make, nextFrame, setRich, setText, updateOffers } from "./dom.js";
+import { button, keepTall, load, make, nextFrame, setRich, setText, updateOffers } from "./dom.js";
 import { Editor } from "./edit.js";
 import { Player } from "./player.js";
 import { Presenter } from "./present.js";
@@ -249,7 +249,7 @@ class Stage {
     }
     if (this.settled) presenter.follow(body.step);
     this.theme = readTheme(this.root, Boolean(this.shown.contrast));
-    this.sayAnswer(body.answer);
+    keepTall(this.answer, this.moving, () => setRich(this.answer, body.answer));
     setText(this.notes, body.notes.join(" "));
     setText(this.status, body.status);
     this.controls.root.hidden = this.tools.hidden = false;
@@ -261,17 +261,6 @@ class Stage {
     this.player.update(body);
     this.dock.hidden = !body.scene && !this.presenter.on && !this.controls.docked;
     this.updateTools();
-  }
-
-  /** While the hand moves, the answer keeps the most lines that it has taken, so that the pictures stay where they are. */
-  sayAnswer(text) {
-    const { answer } = this;
-    const held = this.moving && answer.dataset.width === String(answer.clientWidth) ? parseFloat(answer.style.minHeight) || 0 : 0;
-    answer.style.minHeight = "";
-    const before = this.moving ? answer.offsetHeight : 0;
-    setRich(answer, text);
-    answer.dataset.width = answer.clientWidth;
-    if (this.moving) answer.style.minHeight = `${Math.max(held, before, answer.offsetHeight)}px`;
   }
 
   updateTools() {

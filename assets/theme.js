@@ -14,6 +14,7 @@ const CONTRAST_LINES = 1.4; // a projector washes thin lines out
 const NUMBER = /^(<b>)?[\d.,¼½]+( ?%)?(<\/b>)?$/; // a label that may be left out: its neighbours say what it is
 const TAGS = /<[^>]*>/g;
 const [DIGIT, APART] = [0.62, 6]; // width of a digit in units of its size, and pixels between two labels
+const NARROW = 300; // pixels of a plot that three names of its legend do not fit in a row
 const BAR = 55; // pixels that a key to colours takes beside the plot
 const pen = document.createElement("canvas").getContext("2d");
 
@@ -104,13 +105,15 @@ export function themedLayout(figure, theme, { label, width, height, map, log, st
     font: { ...font, ...layout.font },
     margin,
     hoverlabel: { bgcolor: theme.paper, bordercolor: theme.mute, font: { ...font, color: theme.ink }, ...layout.hoverlabel },
-    legend: scaledLegend({ bgcolor: "rgba(0,0,0,0)", ...layout.legend }, theme.scale),
+    legend: scaledLegend({ bgcolor: "rgba(0,0,0,0)", ...layout.legend }, theme.scale, margin.l, width - margin.l - margin.r - bar),
     dragmode: still ? false : (layout.dragmode ?? "zoom"), // a finger scrolls the page
     uirevision: layout.uirevision ?? label, // a zoom outlives an update
   };
 }
 
-function scaledLegend(legend, scale) {
+/** On a narrow plot a row of names begins at the card's edge, so that it needs fewer rows: plotly.js then counts the margin as room. */
+function scaledLegend(legend, scale, left, width) {
+  if (legend.x === 0 && width > 0 && width < NARROW * scale) legend.x = Math.max(-left / width, -1);
   if (legend.font?.size) legend.font.size *= scale;
   if (legend.entrywidth) legend.entrywidth *= scale;
   return legend;

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from tests.helpers import count_compilations
+from tests.test_experiments import made
 from wdviz import networks, runs
 from wdviz.experiments import architectures, matching, parts
 from wdviz.experiments.architectures import LADDERS, Ladder, compare
@@ -200,6 +201,11 @@ def test_parts_are_compared_with_decay_on_everything_seed_by_seed():
     change, in_score = found.change(("biases", "only")), found.change(("biases", "only"), score=True)
     assert (change.low, change.high) == (pytest.approx(0.1), pytest.approx(0.5))
     assert (in_score.low, in_score.high) == (pytest.approx(-0.2), pytest.approx(-0.05))
+
+
+def test_a_table_has_no_number_where_a_training_diverged():
+    done = [[made(test=0.2), made(test=np.inf)], [made(test=0.4), made(test=0.5)]]
+    np.testing.assert_array_equal(parts.table(done, lambda h: h.loss("test")), [[0.2, np.nan], [0.4, 0.5]])
 
 
 def test_without_decay_there_are_no_parts_to_compare():

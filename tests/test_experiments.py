@@ -216,9 +216,10 @@ def test_the_rule_names_the_thresholds():
 
 
 def test_words_do_not_blame_a_pull_that_is_not_there():
-    nothing = made(1.0, 1.0)
+    nothing, large = made(1.0, 1.0, norm=0.9), made(1.0, 1.0, norm=1.1)
     assert "pull to zero" in overfitting.verdict(arm(nothing, decay=2.0), MOONS).words
     assert "pull to zero" not in overfitting.verdict(arm(nothing, decay=0.0), MOONS).words
+    assert "pull to zero" not in overfitting.verdict(arm(large, decay=2.0), MOONS).words
 
 
 # Real runs

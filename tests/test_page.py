@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
+from urllib.parse import parse_qs
 
 import pytest
 import streamlit as st
@@ -14,7 +15,7 @@ from streamlit.testing.v1 import AppTest
 from tests.apps import ask, open_at, scene
 from wdviz.plans import Search
 from wdviz.settings import Settings
-from wdviz.ui import address, controls, faults, live
+from wdviz.ui import address, controls, faults, live, prose
 
 
 def script() -> None:
@@ -60,6 +61,17 @@ def test_a_page_is_its_title_its_stage_its_controls_and_its_words():
     assert {"folds", "repeats", "lowest", "n_train"} <= {w.key for w in (*app.slider, *app.select_slider)}
     assert [c.value for c in app.main.caption] == ["beneath 5"]
     assert [e.label for e in app.expander] == ["Why", "Small print", "Words", "Keys and links"]
+
+
+def test_each_step_of_the_presentation_is_known_by_its_settings():
+    steps = ["", *(query for _, query in prose.notice("tuning"))]
+    app = opened()
+    assert scene(app)["step"] == 0
+    for k in range(len(steps)):
+        assert scene(ask(app, steps, notice=k))["step"] == k
+    assert scene(opened(decay="5", present="1"))["step"] is None
+    query = {name: texts[-1] for name, texts in parse_qs(steps[2]).items()}
+    assert scene(opened(**query, contrast="1"))["step"] == 2
 
 
 def test_while_there_is_more_only_the_view_on_the_screen_is_made():

@@ -88,6 +88,7 @@ def test_nothing_before_the_first_group_then_more_and_more():
     assert [len(rung.probed) for rung in more.ladder] == [1] * 7
     found = sensitivity.summarise(CHOSEN, PLAN, whole)
     assert found is not None
+    assert [arm.decay for arm in found.arms] == [0.0, CHOSEN.decay]
     assert [rung.decay for rung in found.ladder] == list(LADDERS["decoupled"])
     assert [rung.spread(lambda p: p.reaction).median for rung in found.ladder] == pytest.approx([6 / (1 + d) for d in LADDERS["decoupled"]])
     assert (found.ratio().median, found.ratio().seeds) == (pytest.approx(3), 2)
@@ -118,6 +119,7 @@ def test_numbers_of_a_measurement():
 
 
 def test_only_digits_have_images():
+    assert sensitivity.IMAGES == ("digits",)
     with pytest.raises(ValueError, match="digits"):
         Flipping(Run.of(CHOSEN, 0), 0, 0.1).check()
 

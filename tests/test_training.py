@@ -98,6 +98,13 @@ def test_steps_beyond_the_program_are_refused_before_anything_is_compiled(steps)
     assert len(compilations) == 0
 
 
+def test_a_grid_of_no_points_and_no_rows_held_out_need_not_be_given():
+    data, hyper = random_data(LINE), Hyperparameters(learning_rate=0.05, steps=20)
+    bare = {name: array for name, array in data.items() if name not in ("grid", "n_held")}
+    assert LINE.grid == 0
+    assert_equal(train(LINE, hyper, bare).losses, train(LINE, hyper, data | {"n_held": 0}).losses)
+
+
 # Chance
 
 
@@ -353,6 +360,12 @@ def test_early_stopping_ends_the_curves_once_patience_is_out(overfit):
     assert len(history.step_losses) == history.steps[-1]
     assert np.isfinite(history.step_losses).all()
     assert not history.diverged
+
+
+def test_of_equal_losses_early_stopping_keeps_the_first_and_its_patience_runs_out():
+    history = train(EVERYTHING, Hyperparameters(learning_rate=0.0, steps=400, patience=60), random_data(EVERYTHING))
+    at = training.checkpoints(400, EVERYTHING.checkpoints)
+    assert (history.kept, history.steps[-1]) == (0, at[at >= 60][0])
 
 
 def test_patience_without_end_is_no_early_stopping_but_still_keeps_the_best(overfit):

@@ -26,7 +26,7 @@ def ranged(*losses: float, share: float = 0.05) -> widths.Range:
 
 def test_ends_lie_where_straight_lines_over_log_decay_pass_the_bound():
     found = ranged(2.0, 1.0, 1.5, share=0.1)
-    assert (found.best, found.open) == (1.0, False)
+    assert (found.best, found.open_low, found.open_high) == (1.0, False, False)
     assert found.low == pytest.approx(10**-0.1)  # a tenth of the way from 1 to 2
     assert found.high == pytest.approx(10**0.2)
     assert found.decades == pytest.approx(0.3)
@@ -46,7 +46,7 @@ def test_a_second_valley_beyond_a_hill_does_not_count():
 
 def test_neighbours_that_diverged_end_the_range_at_its_candidate():
     found = ranged(math.nan, 1.0, math.inf)
-    assert (found.low, found.high, found.open) == (1.0, 1.0, False)
+    assert (found.low, found.high, found.open_low, found.open_high) == (1.0, 1.0, False, False)
     assert within(DECAYS, np.full(4, np.nan)) is None
 
 

@@ -19,6 +19,8 @@ INSIDE = """(panel) => {
   return boxes.every((box) => box.height > 20 && box.top >= 0 && box.left >= 0 && box.bottom <= end && box.right <= innerWidth);
 }"""
 FIGURES = ".wd-card:visible"
+LEGEND_ROWS = """() => new Set([...document.querySelectorAll("[data-panel=without] .legendtext")]
+  .map((words) => Math.round(words.getBoundingClientRect().top))).size"""
 
 
 def test_presenter_mode_is_large_bare_and_left_by_escape(page: Page):
@@ -54,7 +56,7 @@ def test_both_maps_fit_a_projector_without_scrolling(visit, width: int, height: 
 
 
 def test_the_presentation_steps_through_the_notices(page: Page):
-    lab.open_page(page, "?present=1&seeds=1")
+    lab.open_page(page, "?present=1")
     notice = ["The page as it opens", *(words for words, _ in prose.notice("overfitting"))]
     settings = [{}, *(address.parse(query) for _, query in prose.notice("overfitting"))]
     words, place = page.locator(".wd-caption-words"), 0
@@ -72,9 +74,10 @@ def test_the_presentation_steps_through_the_notices(page: Page):
 
 
 def test_the_presentation_goes_on_from_page_to_page(page: Page):
-    lab.open_page(page, f"?present=1&contrast=1&{prose.notice('overfitting')[0][1]}&seeds=1")
+    lab.open_page(page, f"?present=1&contrast=1&{prose.notice('overfitting')[0][1]}")
     words, title = page.locator(".wd-caption-words"), page.locator("h1")
-    for count in range(len(prose.notice("overfitting"))):
+    expect(words).to_contain_text("2 of")  # the step whose settings the link has
+    for count in range(1, len(prose.notice("overfitting"))):
         page.keyboard.press("PageDown")
         expect(words).to_contain_text(f"{count + 2} of")
     expect(page.get_by_role("button", name="Next page")).to_be_visible()
@@ -94,9 +97,13 @@ def test_a_step_can_be_had_back_as_it_was(page: Page):
     lab.open_page(page, "?present=1")
     again = page.get_by_role("button", name="Again")
     expect(again).to_be_hidden()
-    before = lab.result(page)
+    before, words = lab.result(page), page.locator(".wd-caption-words")
     lab.press(page, "ArrowLeft")
+    expect(words).to_have_text("Your own settings")
     expect(again).to_be_visible()
+    page.reload()
+    page.wait_for_selector(lab.PAINTED)
+    expect(words).to_have_text("Your own settings")
     page.keyboard.press("a")
     expect(page.locator("[data-panel=with] .wd-title")).to_have_text(f"With decay {Settings().decay:g}")
     page.wait_for_function("(before) => document.querySelector('.wd-stage').dataset.result === before", arg=before)
@@ -158,6 +165,7 @@ def test_nothing_scrolls_sideways_and_text_is_readable(visit, width: int, look: 
     lab.open_page(page, "?seeds=2" + ("&contrast=1" if look == "contrast" else ""))
     expect(page.locator(".wd-stage")).to_have_attribute("data-theme", look)
     assert page.evaluate("probes.tooWide()") == 0
+    assert page.evaluate(LEGEND_ROWS) <= 2  # of three names
     ratio, *where, count = page.evaluate("probes.worstContrast()")
     assert count > (60 if width == 390 else 80)  # words in figures too, of which a phone has fewer
     assert ratio >= least, where

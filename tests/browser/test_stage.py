@@ -10,12 +10,26 @@ import numpy as np
 from playwright.sync_api import Page, expect
 
 from tests.browser import lab
-from wdviz.settings import DECAYS
+from wdviz.settings import DECAYS, Settings
 
 SLIDER_EDGE = 10  # half a thumb: where its middle is at the first and the last value
 COLLECT = """() => {
   window.pictures = new Set();
   document.addEventListener("wd:frame", () => pictures.add(probes.picture("[data-panel=with] .wd-map")));
+}"""
+# The hand on the decay, and its release.
+HAND = """() => {
+  const range = document.querySelector("#wd-decay");
+  range.dispatchEvent(new PointerEvent("pointerdown", { bubbles: true }));
+  window.hand = (at) => { range.value = at; range.dispatchEvent(new Event("input", { bubbles: true })); };
+  window.release = () => range.dispatchEvent(new PointerEvent("pointerup", { bubbles: true }));
+}"""
+# Where the first map is, and how many lines the answer takes.
+PLACE = """() => {
+  const [answer, words] = [document.querySelector(".wd-answer"), document.createRange()];
+  words.selectNodeContents(answer);
+  const lines = Math.round(words.getBoundingClientRect().height / parseFloat(getComputedStyle(answer).lineHeight));
+  return [document.querySelector("[data-panel=without] .wd-figure").getBoundingClientRect().top, lines];
 }"""
 LINES = """(name) => {
   const trace = document.querySelector("[data-panel=curves] .js-plotly-plot").data.find((trace) => trace.name === name);
@@ -83,6 +97,25 @@ def test_pictures_follow_the_hand_and_only_the_last_value_stays(page: Page, visi
     fresh.goto(page.url)
     fresh.wait_for_selector(lab.PAINTED)
     assert lab.result(fresh) == lab.result(page)
+
+
+def test_under_the_hand_the_pictures_do_not_move_up_where_words_take_fewer_lines(visit):
+    page = visit(1200, 800)
+    lab.open_page(page, "?seeds=1&present=1")
+    lab.wait_for_quiet(page)
+    page.evaluate(HAND)
+    tops, lines = [], []
+    for decay in (0.007, 30, 0.7, 0, Settings().decay):
+        before = lab.result(page)
+        page.evaluate("(at) => hand(at)", DECAYS.index(decay))
+        lab.wait_for_change(page, before)
+        top, count = page.evaluate(PLACE)
+        tops.append(top)
+        lines.append(count)
+    assert lines[-1] < max(lines)  # else nothing could move
+    assert tops == sorted(tops)
+    page.evaluate("release()")
+    page.wait_for_function("() => document.querySelector('.wd-answer').style.minHeight === ''")
 
 
 def test_a_hand_faster_than_the_server_still_ends_on_its_last_value(page: Page, visit):

@@ -16,6 +16,7 @@ from wdviz.runs import Run
 from wdviz.settings import Settings
 
 MEMORISES_GAP = 0.3  # test minus training loss, as a share of the loss of a uniform guess, from which a network memorises
+SHRUNK = 0.5  # final norm of the weights, as a share of the first one, below which decay has pulled them to zero
 NOTHING = 0.9  # training loss, as a share of the entropy of the training labels, from which it has learnt nothing
 R2_GAP = 0.3
 R2_NOTHING = 0.1
@@ -130,7 +131,8 @@ def verdict(arm: Arm, split: datasets.Split, *, on: str = "test") -> Verdict:
         low = f"training loss is at least {100 * NOTHING:.0f} % of {ceiling:.2f}, that of always guessing the class shares"
         high = f"{on} loss is {{}} {margin:.2f} above the training loss"
     if nothing:
-        why = "the pull to zero wins" if arm.decay > 0 else "no better than a guess that ignores the input"
+        shrunk = arm.spread(lambda h: h.norm / float(np.linalg.norm(h.norms[0]))).median < SHRUNK
+        why = "the pull to zero wins" if arm.decay > 0 and shrunk else "no better than a guess that ignores the input"
         return Verdict("learns nothing", f"learns nothing: {why}", low)
     if memorises:
         return Verdict("memorises", "memorises: cannot escape overfitting", high.format("more than"))

@@ -41,10 +41,6 @@ class Range:
         """Factors of ten from low to high; at least so many where it is open."""
         return math.log10(self.high / self.low)
 
-    @property
-    def open(self) -> bool:
-        return self.open_low or self.open_high
-
 
 @dataclass(frozen=True, eq=False)
 class Widths:

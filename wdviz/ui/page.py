@@ -12,7 +12,7 @@ import streamlit as st
 from wdviz.experiments.overfitting import SUGGESTED
 from wdviz.pool import PoolFull
 from wdviz.settings import Settings
-from wdviz.ui import controls, faults, live, prose, stage
+from wdviz.ui import address, controls, faults, live, prose, stage
 from wdviz.ui.contents import PAGES, Entry
 from wdviz.ui.live import Following
 from wdviz.ui.shared import Shared

@@ -97,7 +97,8 @@ def _recurrent(found: Architectures) -> tuple[View, ...]:
             size = float(look.radius[-1, layer])
             half = internals.half_life(size)
             kept = "forgets nothing" if math.isinf(half) else f"forgets half in {half:.1f} steps"
-            parts.append(f"{number(size)} {name} decay, where a linear recurrence {kept}")
+            where = f", where a linear recurrence {kept}" if math.isfinite(size) else ""
+            parts.append(f"{number(size)} {name} decay{where}")
         return f"Spectral radius at the end: {'; '.join(parts)}."
 
     def say_memory() -> str:
