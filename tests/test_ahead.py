@@ -63,7 +63,7 @@ def trained(steps: Iterator[Train | Draw]) -> list[Any]:
 
 def test_the_pages_as_they_open_come_first_then_the_decays_nearest_to_that():
     start, firsts = Settings(), trained(ahead.plan(whole=False, at_once=2))
-    opening = {job for entry in PAGES.values() for job in entry.groups(*entry.wanted(start))[0]}
+    opening = {job for entry in PAGES.values() for job in entry.work(start)[0]}
     assert set(firsts[: len(opening)]) == opening
     assert len(firsts) == len(set(firsts))
     decays = [job.settings.decay for job in firsts if isinstance(job, Run) and job.pictures]
@@ -91,7 +91,7 @@ def test_the_rest_follows_where_that_is_wanted_and_each_page_is_drawn_once_it_is
             done.update(step.jobs)
         else:
             drawn.append(step)
-            assert all(job in done for group in step.entry.groups(*step.entry.wanted(step.settings)) for job in group)
+            assert all(job in done for group in step.entry.work(step.settings) for job in group)
     assert [step.entry for step in drawn[:6]] == list(PAGES.values())
     assert {step.settings for step in drawn[:6]} == {Settings()}
     assert drawn[6].settings.decay in (1.0, 3.0)
@@ -121,7 +121,7 @@ def test_each_page_asks_for_the_very_scene_that_was_made_ahead(name: str, monkey
     monkeypatch.setattr(page, "scene", noted)
     open_page(name.replace("-", "_"))
     entry = PAGES[name]
-    first = entry.groups(*entry.wanted(Settings()))[0]
+    first = entry.work(Settings())[0]
     page.drawn(entry, Settings(), None, Following(runs.finished(first), len(first) + 1, None))
     assert len(asked) == 2
     assert asked[0] == asked[1]

@@ -39,7 +39,7 @@ class Draw:
     settings: Settings
 
     def do(self) -> None:
-        jobs = {job for group in self.entry.groups(*self.entry.wanted(self.settings)) for job in group}
+        jobs = {job for group in self.entry.work(self.settings) for job in group}
         results = runs.finished(jobs)
         if len(results) < len(jobs):
             return
@@ -65,9 +65,9 @@ def plan(*, whole: bool, at_once: int) -> Iterator[Train | Draw]:
         yield from (Train(new[k : k + at_once]) for k in range(0, len(new), at_once))
 
     for entry, settings in wanted:
-        yield from train(entry.groups(*entry.wanted(settings))[0])
+        yield from train(entry.work(settings)[0])
     for entry, settings in wanted if whole else ():
-        yield from train([job for group in entry.groups(*entry.wanted(settings)) for job in group])
+        yield from train([job for group in entry.work(settings) for job in group])
         yield Draw(entry, settings)
 
 

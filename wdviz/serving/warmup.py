@@ -29,7 +29,7 @@ def later() -> Sweep:
 
 def _distinct(pages: Collection[str]) -> list[Any]:
     """One job for each program that the pages need, so that it is compiled."""
-    opening = [page.groups(*page.wanted(Settings())) for name, page in PAGES.items() if name in pages]
+    opening = [page.work(Settings()) for name, page in PAGES.items() if name in pages]
     jobs: list[Any] = [job for groups in opening for group in groups for job in group]
     trained = [(job, job.run if isinstance(job, OnRun) else job) for job in jobs]
     return list({(type(job), run.pictures, runs.program_for(run)): job for job, run in trained}.values())

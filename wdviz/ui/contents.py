@@ -47,6 +47,10 @@ class Entry:
         """What `groups` and `scene` take first; the plan that the page opens with, where none is given."""
         return (settings, plan or self.table()) if self.table else (settings,)
 
+    def work(self, settings: Settings, plan: Any = None) -> Sequence[Sequence[Job]]:
+        """The groups of jobs, likewise."""
+        return self.groups(*self.wanted(settings, plan))
+
 
 PAGES = {
     "overfitting": Entry(

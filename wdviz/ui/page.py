@@ -115,7 +115,7 @@ def _step(steps: Sequence[str]) -> int | None:
 
 
 def _follow(entry: Entry, chosen: Settings, plan: Any) -> Scene:
-    following = live.follow(entry.groups(*entry.wanted(chosen, plan)), finely=entry.finely, what=entry.what)
+    following = live.follow(entry.work(chosen, plan), finely=entry.finely, what=entry.what)
     return drawn(entry, chosen, plan, following)
 
 
