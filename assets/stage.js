@@ -16,7 +16,8 @@ import { Wire } from "./wire.js";
 const stages = new WeakMap(); // host element -> stage
 const SILENCE_MS = 4_000; // after which the visitor is told that an answer is waited for
 const PATIENCE_MS = 10_000; // and after which it is asked for once more
-const phone = matchMedia("(max-width: 759.98px) and (min-height: 480px)");
+// Upright, or on its side. With a keyboard over it an upright one is too low for what stays in reach.
+const phone = matchMedia("(max-width: 759.98px) and (min-height: 480px), (min-width: 600px) and (max-width: 959.98px) and (max-height: 479.98px)");
 const OVERTAKEN_S = 0.3; // after which a stage asks again that was told to wait for another wish, and has none
 
 attend();
@@ -54,7 +55,7 @@ class Stage {
     this.answer = make("p", "wd-answer", root, { role: "status", ariaLive: "polite" });
     this.controls = new Controls(this, root);
     this.notes = make("div", "wd-notes", root, { role: "alert" });
-    const line = make("div", "wd-line", root);
+    const line = (this.line = make("div", "wd-line", root));
     this.status = make("div", "wd-status", line, { role: "status", ariaLive: "polite" });
     this.progress = new Progress(this, line);
     this.tools = make("div", "wd-tools", line, { role: "group", ariaLabel: "Tools" });
@@ -248,6 +249,8 @@ class Stage {
       presenter.show();
     }
     if (this.settled) presenter.follow(body.step);
+    const beside = present ? this.controls.readout : this.notes; // presented, it takes no height from the figures
+    if (beside.nextSibling !== this.line) beside.after(this.line);
     this.theme = readTheme(this.root, Boolean(this.shown.contrast));
     keepTall(this.answer, this.moving, () => setRich(this.answer, body.answer));
     setText(this.notes, body.notes.join(" "));
@@ -315,10 +318,11 @@ class Stage {
     const { on, solo } = this.presenter;
     if (small) return figure.clientWidth;
     if (!on) return panel.height;
-    if (!panel.tone && !solo) return Math.round(Math.max(innerHeight * 0.42, 260));
     const scrolled = this.root.closest("[data-testid=stMain]")?.scrollTop ?? 0;
-    const above = figure.getBoundingClientRect().top + scrolled;
-    return Math.round(Math.min(Math.max(innerHeight - above - this.dock.offsetHeight - 44, 200), 900));
+    const left = innerHeight - figure.getBoundingClientRect().top - scrolled - this.dock.offsetHeight - 44;
+    if (panel.tone || solo) return Math.round(Math.min(Math.max(left, 200), 900));
+    const usual = Math.max(innerHeight * 0.42, 260);
+    return Math.round(left > 0 ? Math.max(Math.min(usual, left), 284) : usual);
   }
 }
 

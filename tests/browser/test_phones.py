@@ -112,3 +112,19 @@ def test_a_tap_adds_a_point(phone: Page):
     lab.wait_for_quiet(phone)
     kind, x, y = lab.query(phone)["edits"][0], *map(float, lab.query(phone)["edits"][1:].split("_")[:2])
     assert (kind, x, y) == ("a", pytest.approx(place["x"], abs=0.04), pytest.approx(place["y"], abs=0.04))
+
+
+def test_on_its_side_a_map_is_whole_above_the_slider_that_stays(visit):
+    phone = visit(844, 390, **PHONE)
+    lab.open_page(phone, "?seeds=1")
+    phone.locator("[data-panel=with]").evaluate("(card) => card.scrollIntoView()")
+    expect(phone.locator(lab.DECAY)).to_be_in_viewport(ratio=1)
+    dock = phone.locator(".wd-dock").bounding_box()
+    for place in lab.MAPS.values():
+        picture = phone.locator(place).bounding_box()
+        assert dock
+        assert picture
+        assert picture["y"] >= 0
+        assert picture["y"] + picture["height"] <= dock["y"]
+    assert (phone.locator(lab.DECAY).bounding_box() or {})["width"] > 80
+    assert phone.evaluate("probes.tooWide()") == 0

@@ -42,9 +42,7 @@ def effects(found: Mapping[str, Mapping[str, Estimate]], labels: Sequence[str], 
         zeroline=False,
         nticks=6,
     )
-    fig.update_yaxes(
-        tickvals=list(range(len(labels))), ticktext=list(labels), range=[len(labels) - 0.5, -0.5], showgrid=False, zeroline=False
-    )
+    fig.update_yaxes(tickvals=list(range(len(labels))), ticktext=list(labels), range=[len(labels), -0.5], showgrid=False, zeroline=False)
     fig.update_yaxes(tickfont={"size": 12, "color": "var(--ink)"})
     fig.update_layout(
         title=palette.title(f"What each one changes in the test {scale.name}"),
@@ -75,7 +73,7 @@ def _add(fig: Draft, way: str, estimates: Sequence[Estimate], labels: Sequence[s
 
 
 def _better(fig: Draft, *, left: bool) -> None:
-    """Says at the zero line which side is better."""
+    """Says at the zero line, under the last row, which side is better."""
     fig.add_annotation(
         x=0,
         y=0,

@@ -159,5 +159,5 @@ def _key(fig: Draft, wordy: bool) -> None:
         xshift=8,
         name="key",
         showarrow=False,
-        font={"size": 11, "color": "var(--mute)"},
+        font={"size": 10, "color": "var(--mute)"},  # nine lines fit two empty cells of a low projector too
     )

@@ -99,16 +99,9 @@ def _add_cells(fig: Draft, shown: Map, split: str, cap: float, unit: str, shape:
             broken[i, j] = 1
         else:
             (values if source == (i, j) else near)[i, j] = cell.losses[split].median
-    bar = {
-        "thickness": 9,
-        "len": 1,
-        "outlinewidth": 0,
-        "xpad": 6,
-        "title": {"text": unit, "side": "right", "font": {"size": 11}},
-        "tickfont": {"size": 11},
-        "tickvals": [cap * i / 4 for i in range(5)],
-        "ticktext": [f"{cap * i / 4:.2g}" for i in range(4)] + [f"{cap:.2g}+"],
-    }
+    quarters = [cap * i / 4 for i in range(5)]
+    texts = [*(f"{value:.2g}" for value in quarters[:-1]), f"{cap:.2g}+"]
+    bar = palette.colour_bar(unit, tickvals=quarters, ticktext=texts)
     common = {"hovertext": words, "hovertemplate": "%{hovertext}<extra></extra>", "hoverongaps": False}
     losses = {"zmin": 0, "zmax": float(cap), "colorscale": SCALE, **common}
     fig.add_heatmap(z=values, name=f"{split} loss", colorbar=bar, xgap=1, ygap=1, **losses)

@@ -17,6 +17,12 @@ INK, PALE, GHOST = "#20242c", "#ffffff", "#8a919c"
 LEGEND = {"orientation": "h", "x": 0, "y": 1.01, "yanchor": "bottom", "font": {"size": 12}}
 
 
+def colour_bar(unit: str, **more: object) -> dict[str, object]:
+    """A slim bar beside a map, named by its unit along its length; `more` are further fields of Plotly's `colorbar`."""
+    title = {"text": unit, "side": "right", "font": {"size": 11}}
+    return {"thickness": 9, "outlinewidth": 0, "xpad": 6, "tickfont": {"size": 11}, "title": title, **more}
+
+
 def tint(colour: str, alpha: float) -> str:
     """`#rrggbb` as an rgba string."""
     red, green, blue = (int(colour[i : i + 2], 16) for i in (1, 3, 5))

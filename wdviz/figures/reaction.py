@@ -41,14 +41,7 @@ def plane_map(arm: Probes, reference: Probed, split: Split, plane: Plane) -> Dra
         zmin=0,
         zmax=top(reference),
         colorscale=[[i / (len(RAMP) - 1), colour] for i, colour in enumerate(RAMP)],
-        colorbar={
-            "thickness": 9,
-            "outlinewidth": 0,
-            "nticks": 5,
-            "xpad": 4,
-            "tickfont": {"size": 11},
-            "title": {"text": "Jacobian norm", "side": "right", "font": {"size": 11}},
-        },
+        colorbar=palette.colour_bar("Jacobian norm", nticks=5),
         hovertemplate="a small change here moves the outputs by up to %{z:.2f} times its length<extra></extra>",
         name="reaction",
     )

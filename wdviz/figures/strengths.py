@@ -110,16 +110,8 @@ def _hover(value: float, seeds: int, here: str, what: str, unit: str) -> str:
 def _bar(ends: tuple[float, float], capped: bool, unit: str) -> dict[str, object]:
     ticks = np.linspace(*ends, 4)
     texts = [f"{100 * t:.0f}" if unit == "%" else f"{t:.2f}" for t in ticks]
-    return {
-        "thickness": 9,
-        "len": 1,
-        "outlinewidth": 0,
-        "xpad": 6,
-        "title": {"text": unit, "side": "right", "font": {"size": 11}},
-        "tickfont": {"size": 11},
-        "tickvals": ticks.tolist(),
-        "ticktext": [*texts[:-1], texts[-1] + ("+" if capped else "")],
-    }
+    texts[-1] += "+" if capped else ""
+    return palette.colour_bar(unit, tickvals=ticks.tolist(), ticktext=texts)
 
 
 def _diverged(fig: Draft, values: Floats, counts: NDArray[np.integer]) -> None:

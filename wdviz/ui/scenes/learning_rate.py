@@ -21,7 +21,7 @@ from wdviz.ui.words import between, number, seeds, shrink
 KINDS = {
     "decoupled": "Decoupled: a step takes off learning rate x decay",
     "coupled": "Coupled: decay x weight is added to the gradient",
-    "independent": "Independent: a step takes off decay, whatever the learning rate",
+    "independent": "Independent: a step takes off decay alone",
 }
 VERDICTS = {"stays": "Hardly", "drifts": "A little", "follows": "Yes"}
 EARLY = 4  # groups of the maps that come before the rest of the page's
