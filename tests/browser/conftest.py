@@ -38,9 +38,9 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="session")
-def tabs(browser: Browser, server: str) -> Iterator[Tabs]:
+def tabs(browser: Browser, server: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tabs]:
     """The pages of all tests of this process."""
-    kept = Tabs(browser, server, WAIT_MS)
+    kept = Tabs(browser.browser_type, tmp_path_factory.mktemp("profiles"), server, WAIT_MS)
     yield kept
     kept.close()
 
