@@ -18,7 +18,7 @@ const SILENCE_MS = 4_000; // after which the visitor is told that an answer is w
 const PATIENCE_MS = 10_000; // and after which it is asked for once more
 // Upright, or on its side. With a keyboard over it an upright one is too low for what stays in reach.
 const phone = matchMedia("(max-width: 759.98px) and (min-height: 480px), (min-width: 600px) and (max-width: 959.98px) and (max-height: 479.98px)");
-const LEAST = 284; // pixels of a figure's height in front of a class: a table of words needs them
+const LEAST = 256; // pixels of a figure's height in front of a class, if it does not ask for more
 const OVERTAKEN_S = 0.3; // after which a stage asks again that was told to wait for another wish, and has none
 
 attend();
@@ -315,15 +315,16 @@ class Stage {
   }
 
   /** Height of a card's picture. Presented, what is shown first fills the screen. */
-  heightOf({ panel, figure, small }) {
+  heightOf({ panel, view, figure, small }) {
     const { on, solo } = this.presenter;
     if (small) return figure.clientWidth;
     if (!on) return panel.height;
     const scrolled = this.root.closest("[data-testid=stMain]")?.scrollTop ?? 0;
     const left = innerHeight - figure.getBoundingClientRect().top - scrolled - this.dock.offsetHeight - 44;
     if (panel.tone || solo) return Math.round(Math.min(Math.max(left, 200), 900));
-    const usual = Math.max(innerHeight * 0.42, LEAST);
-    return Math.round(left > 0 ? Math.max(Math.min(usual, left), LEAST) : usual);
+    const least = view.figure?.layout.meta?.least ?? LEAST;
+    const usual = Math.max(innerHeight * 0.42, least);
+    return Math.round(left > 0 ? Math.max(Math.min(usual, left), least) : usual);
   }
 }
 

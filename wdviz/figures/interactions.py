@@ -20,6 +20,7 @@ VERDICTS = {
     "cannot tell": (palette.GHOST, "?", "the interval holds zero"),
 }
 OTHER = (palette.GHOST, "–", "")  # one seed, no difference, diverged
+LEAST = 284  # pixels of height that the words in the cells need in front of a class
 MOST_WORDS = 4  # factors up to which a cell has room for words
 
 
@@ -76,6 +77,7 @@ def interactions(pairs: Sequence[Pair], factors: Sequence[str], scale: Scale) ->
         title=palette.title(f"Together: change in test {scale.name} beyond the sum ({scale.unit})"),
         showlegend=False,
         margin={"l": 91, "r": 4, "t": 44 if wordy else 74, "b": 8},
+        meta={"least": LEAST},
     )
     return fig
 

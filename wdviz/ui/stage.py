@@ -7,7 +7,8 @@ Colours may be written as tokens that follow the theme: `var(--ink)`, `var(--mut
 arm's colour, `var(--without)` and `var(--with)`.
 
 A figure whose layout has `meta={"put": {"x": {"name": ..., "values": [...]}, "y": ..., "also": {...}}}` can be clicked: a point at
-x = 3 sets the setting `name` to the fourth of the texts `values`, and those in `also` as they are.
+x = 3 sets the setting `name` to the fourth of the texts `values`, and those in `also` as they are. `meta={"least": 284}` asks for so many
+pixels of height in front of a class.
 """
 
 from __future__ import annotations
