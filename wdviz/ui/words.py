@@ -146,7 +146,8 @@ def shrink(s: Settings) -> tuple[str, str]:
     elif share is None:
         said = "no fixed share a step: Adam rescales the penalty with the gradient"
     elif rate > _limit(s) * (1 + 1e-9):  # not by rounding alone
-        said = f"**diverges**{peak}: {product}, more than {_limit(s):g}"
+        grows = "makes weights **grow** while the learning rate is high: at its peak," if peak else "**diverges**:"
+        said = f"{grows} {product}, more than {_limit(s):g}"
     elif share >= 1:
         said = f"takes weights to zero or past it{' at each step' if _limit(s) == 2 else ''}{peak}: {product}"
     elif share <= 0:
