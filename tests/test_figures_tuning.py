@@ -116,6 +116,8 @@ def test_the_regions_are_named_and_meet_at_the_range_that_is_about_right():
     assert {"overfits", "about right", "underfits"} <= set(words(fig))
     shaded = [(s.x0, s.x1) for s in layout(fig).shapes if s.type == "rect"]
     assert shaded == [(-0.5, 1.5), (3.5, 4.5)]
+    backed = [note.text for note in layout(fig).annotations if note.bgcolor]
+    assert backed == ["about right"], "the line of a guess would run through the word"
 
 
 def test_a_region_that_is_empty_has_no_name():

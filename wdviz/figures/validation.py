@@ -205,4 +205,6 @@ def _add_regions(fig: Draft, right: tuple[int, int], count: int) -> None:
             text=name,
             showarrow=False,
             font={"color": "var(--ink)" if inside else "var(--mute)", "size": 13},
+            bgcolor="var(--paper)" if inside else None,  # the line of a guess ends behind it
+            borderpad=1,
         )
