@@ -93,7 +93,7 @@ def test_divergence_is_labelled_and_the_page_lives():
     put(app, decay=100.0)
     assert panel(app, "with")["tag"] == "diverged"
     assert "**diverges**" in scene(app)["answer"]
-    assert "**diverges**" in scene(app)["readout"][0]
+    assert "makes weights **grow**" in scene(app)["readout"][0]
     put(app, decay=3.0)
     assert panel(app, "with")["tag"] == "generalises"
 

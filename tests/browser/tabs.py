@@ -1,4 +1,4 @@
-"""Pages that tests use one after the other: one that has shown the app has its files at hand, compiled, and opens in half the time."""
+"""Pages that tests use one after the other: one that has shown the app keeps its files, compiled, and opens in two thirds of the time."""
 
 from __future__ import annotations
 
