@@ -58,6 +58,8 @@ def test_runs_of_different_lengths_are_not_trained_together() -> None:
         training.train_many(SMALL, [HYPERS[0], replace(HYPERS[0], steps=10)], [data, data], 4)
     with pytest.raises(ValueError, match=r"n_train is 11, 12; it must be the same"):
         training.train_many(SMALL, HYPERS[:2], [data, data | {"n_train": 11}], 4)
+    with pytest.raises(ValueError, match=r"n_held is 0, 2; it must be the same"):
+        training.train_many(SMALL, HYPERS[:2], [data | {"n_train": 10}, data | {"n_train": 10, "n_held": 2}], 4)
 
 
 @dataclass(frozen=True)

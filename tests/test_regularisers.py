@@ -216,6 +216,24 @@ def test_hashed_numbers_are_uniform_and_independent_between_units_steps_and_neig
     assert abs(between_steps).max() < 5.5 / np.sqrt(z.shape[1])
 
 
+def lowbias32(x: int) -> int:
+    """Wellons's mixer as published, in integers that do not overflow."""
+    x ^= x >> 16
+    x = x * 0x7FEB352D % 2**32
+    x ^= x >> 15
+    x = x * 0x846CA68B % 2**32
+    return x ^ x >> 16
+
+
+def test_hashed_numbers_are_two_rounds_of_the_published_mixer_over_place_and_key():
+    for seed in (0, 7):
+        key = jax.random.key(seed, impl="rbg")
+        words = [int(word) for word in jax.random.key_data(jax.random.fold_in(key, 3)).ravel()]
+        rounds = [lowbias32(lowbias32((place * 0x9E3779B9 + words[0]) % 2**32) ^ words[-1]) for place in range(300)]
+        drawn = regularisers.hashed_uniform(jax.random.fold_in(key, 3), (3, 100))
+        np.testing.assert_array_equal(np.asarray(drawn, np.float64).ravel(), [(bits >> 8) / 2**24 for bits in rounds])
+
+
 def test_the_two_layers_of_a_step_draw_different_masks():
     key = jax.random.key(3, impl="rbg")
     x = jnp.ones((64, 64))

@@ -62,26 +62,27 @@ def test_the_rows_beyond_the_training_points_are_of_no_account():
     assert abs(plain.losses["train"][-1] - train(BARE, hyper, data).losses["train"][-1]) > 1e-3  # the number of points does count
 
 
-@pytest.mark.parametrize("n", [16, 10, 3])
-def test_each_epoch_visits_each_training_point_once_in_a_new_order(n):
+@pytest.mark.parametrize(("n", "size"), [(16, 4), (10, 4), (9, 4), (3, 4), (16, 6)])
+def test_each_epoch_visits_each_training_point_once_in_a_new_order(n, size):
     # At rate 0 the line stays at zero, and a batch's loss is the mean of y^2 / 2: with powers of two it names the batch's points.
     data = random_data(LINE, n_train=n) | {"y_train": np.sqrt(2.0 * 2.0 ** np.arange(16))}
-    sizes = [min(4, n - at) for at in range(0, n, 4)]
-    losses = train(LINE, Hyperparameters(learning_rate=0.0, steps=len(sizes) * 6), data).step_losses
+    sizes = [min(size, n - at) for at in range(0, n, size)]
+    losses = train(replace(LINE, batch_size=size), Hyperparameters(learning_rate=0.0, steps=len(sizes) * 6), data).step_losses
     sums = np.round(losses.reshape(6, len(sizes)) * sizes).astype(int)  # (epochs, batches)
     for epoch in sums:
         batches = [{i for i in range(16) if code >> i & 1} for code in epoch]
         assert [len(batch) for batch in batches] == sizes
         assert set.union(*batches) == set(range(n))
-    if n > 4:
+    if n > size:
         assert len({tuple(epoch) for epoch in sums}) == 6
 
 
 @pytest.mark.parametrize("name", ["x_train", "y_train", "x_validation", "y_test", "grid"])
 def test_a_bad_shape_is_refused_by_the_name_of_its_array(name):
     data = random_data(EVERYTHING)
-    with pytest.raises(ValueError, match=rf"{name} has shape \(\d.*\); this program takes \(\d"):
-        train(EVERYTHING, HYPER, data | {name: data[name][:-1]})
+    for other in (data[name][:-1], np.concatenate([data[name], data[name][:1]])):
+        with pytest.raises(ValueError, match=rf"{name} has shape \({len(other)}.*\); this program takes \({len(data[name])}"):
+            train(EVERYTHING, HYPER, data | {name: other})
 
 
 @pytest.mark.parametrize("n", [0, -1, 61])
@@ -272,18 +273,26 @@ def test_a_switch_that_changes_nothing_is_none():
             assert_equal(getattr(switched, part), getattr(plain, part))
 
 
+def test_no_switch_is_none_in_a_run_as_long_as_its_program_allows():
+    program, hyper = replace(LINE, max_steps=25), Hyperparameters(decay=0.5, steps=25)
+    data = random_data(program)
+    plain, other = (train(program, replace(hyper, decay_after=after), data) for after in (0.5, 3.0))
+    for part in ("norms", "penalty", "shrink"):
+        assert_equal(getattr(other, part), getattr(plain, part))
+
+
 @pytest.mark.parametrize("decay_kind", ["decoupled", "coupled"])
-@pytest.mark.parametrize(("before", "after"), [(0.5, 3.0), (3.0, 0.0), (0.0, 3.0)])
-def test_without_anything_to_learn_the_weights_follow_both_decays_in_turn(decay_kind, before, after):
+@pytest.mark.parametrize(("before", "after", "at"), [(0.5, 3.0, 20), (3.0, 0.0, 20), (0.0, 3.0, 20), (0.5, 3.0, 1)])
+def test_without_anything_to_learn_the_weights_follow_both_decays_in_turn(decay_kind, before, after, at):
     # Inputs and targets of 0: the gradient of each weight is 0, and decay is all that moves it.
     program = replace(LINE, hidden=(6,), optimiser="sgd", decay_kind=decay_kind, schedule="constant", batch_size=16, checkpoints=150)
     data = {name: np.zeros_like(array) for name, array in random_data(program).items()} | {"n_train": 16}
-    history = train(program, Hyperparameters(before, learning_rate=0.1, steps=50, decay_after=after, switch_at=20), data)
+    history = train(program, Hyperparameters(before, learning_rate=0.1, steps=50, decay_after=after, switch_at=at), data)
     t = history.steps
-    left = (1 - 0.1 * before) ** np.minimum(t, 20) * (1 - 0.1 * after) ** np.maximum(t - 20, 0)
+    left = (1 - 0.1 * before) ** np.minimum(t, at) * (1 - 0.1 * after) ** np.maximum(t - at, 0)
     np.testing.assert_allclose(history.shrink, left, rtol=1e-5)
     np.testing.assert_allclose(history.norms, left[:, None] * history.norms[0], rtol=1e-5)
-    np.testing.assert_allclose(history.penalty, np.where(t < 20, before, after) / 2 * np.sum(history.norms**2, 1), rtol=1e-5)
+    np.testing.assert_allclose(history.penalty, np.where(t < at, before, after) / 2 * np.sum(history.norms**2, 1), rtol=1e-5)
 
 
 def test_rows_held_out_are_scored_in_place_of_the_test_set_and_never_trained_on():
@@ -303,10 +312,11 @@ def test_rows_held_out_are_scored_in_place_of_the_test_set_and_never_trained_on(
 
 def test_no_more_rows_are_held_out_than_there_are():
     data = random_data(BARE)
-    for held in (-1, 21):
-        with pytest.raises(ValueError, match=rf"n_held is {held}; it must be from 0 to 20, the rows left"):
-            train(BARE, HYPER, data | {"n_train": 40, "n_held": held})
-    train(BARE, HYPER, data | {"n_train": 40, "n_held": 20})
+    for n in (40, 25):  # more and less than half of the 60
+        for held in (-1, 61 - n):
+            with pytest.raises(ValueError, match=rf"n_held is {held}; it must be from 0 to {60 - n}, the rows left"):
+                train(BARE, HYPER, data | {"n_train": n, "n_held": held})
+        train(BARE, HYPER, data | {"n_train": n, "n_held": 60 - n})
 
 
 def test_the_first_layer_learns_at_a_rate_of_its_own():
@@ -366,6 +376,30 @@ def test_of_equal_losses_early_stopping_keeps_the_first_and_its_patience_runs_ou
     history = train(EVERYTHING, Hyperparameters(learning_rate=0.0, steps=400, patience=60), random_data(EVERYTHING))
     at = training.checkpoints(400, EVERYTHING.checkpoints)
     assert (history.kept, history.steps[-1]) == (0, at[at >= 60][0])
+
+
+def test_patience_ends_at_the_very_checkpoint_that_it_reaches():
+    # At rate 0 nothing gets better than the start, so patience is counted from there.
+    for patience in training.checkpoints(400, EVERYTHING.checkpoints)[[3, 8]]:
+        history = train(EVERYTHING, Hyperparameters(learning_rate=0.0, steps=400, patience=int(patience)), random_data(EVERYTHING))
+        assert history.steps[-1] == patience
+
+
+def test_where_no_validation_loss_is_a_number_the_start_is_kept_and_patience_counts_from_it():
+    at = training.checkpoints(400, EVERYTHING.checkpoints)
+    data = random_data(EVERYTHING)
+    blind = data | {"x_validation": np.full_like(data["x_validation"], np.nan)}
+    history = train(EVERYTHING, Hyperparameters(learning_rate=0.01, steps=400, patience=int(at[8])), blind)
+    assert (history.kept, history.steps[-1]) == (0, at[8])
+    assert_equal(history.params, history.start)
+
+
+def test_a_program_with_early_stopping_keeps_the_last_weights_where_a_run_does_not_want_it(overfit):
+    data, hyper, stopped = overfit
+    history = train(EVERYTHING, replace(hyper, early=False), data)
+    assert (history.kept, history.steps[-1]) == (len(history.steps) - 1, hyper.steps)
+    assert history.loss("validation") > stopped.loss("validation")
+    assert_equal(jax.tree.map(lambda a: a[-1], history.film_params), history.params)
 
 
 def test_patience_without_end_is_no_early_stopping_but_still_keeps_the_best(overfit):
