@@ -35,9 +35,9 @@ def test_runs_trained_together_give_what_each_gives_alone() -> None:
     data = [random_data(SMALL, seed) for seed in range(5)]
     alone = [training.train(SMALL, hyper, each) for hyper, each in zip(HYPERS, data, strict=True)]
     with count_compilations() as compiled:
-        together = training.train_many(SMALL, HYPERS, data, 4)  # the second chunk has one run and three that fill it up
+        together = training.train_many(SMALL, HYPERS, data, 3)  # the second chunk has two runs and one that fills it up
         assert len(compiled) == 1
-        training.train_many(SMALL, HYPERS[:3], data[:3], 4)
+        assert len(training.train_many(SMALL, HYPERS[:4], data[:4], 3)) == 4
         assert len(compiled) == 1
     assert len(together) == 5
     for one, other in zip(alone, together, strict=True):
@@ -49,7 +49,7 @@ def test_runs_trained_together_give_what_each_gives_alone() -> None:
             np.testing.assert_array_equal(other.start[layer]["weight"], one.start[layer]["weight"])
         assert other.layers == one.layers
     # Filling up leaks nothing: each run is as it is among others.
-    np.testing.assert_array_equal(training.train_many(SMALL, HYPERS[:1], data[:1], 4)[0].losses["test"], together[0].losses["test"])
+    np.testing.assert_array_equal(training.train_many(SMALL, HYPERS[:1], data[:1], 3)[0].losses["test"], together[0].losses["test"])
 
 
 def test_runs_of_different_lengths_are_not_trained_together() -> None:

@@ -205,6 +205,15 @@ def test_angles_are_those_of_the_last_step(each_step):
         np.testing.assert_allclose(each_step.angles[1:, layer], np.arccos(np.sum(w[1:] * w[:-1], 1)), rtol=1e-3)
 
 
+def test_weights_that_a_step_turns_over_turn_by_half_a_circle():
+    # Nothing to learn, and learning rate x decay of 2: each step changes the sign of each weight.
+    program = replace(LINE, hidden=(6,), optimiser="sgd", schedule="constant", batch_size=16, checkpoints=150)
+    data = {name: np.zeros_like(array) for name, array in random_data(program).items()} | {"n_train": 16}
+    for seed in range(20):
+        history = train(program, Hyperparameters(decay=20.0, learning_rate=0.1, steps=3, seed=seed), data)
+        np.testing.assert_allclose(history.angles[1:], np.pi, rtol=1e-3)
+
+
 # What is measured
 
 
@@ -221,14 +230,16 @@ def test_classification_ends_with_the_metrics_of_scikit_learn():
 
 @pytest.mark.parametrize("offset", [0.0, 1000.0])
 def test_regression_ends_with_the_metrics_of_scikit_learn(offset):
-    data = random_data(LINE, n_train=13)
+    program = replace(LINE, grid=5)
+    data = random_data(program, n_train=13)
     data |= {f"y_{split}": data[f"y_{split}"] + offset for split in SPLITS}
-    history = train(LINE, Hyperparameters(decay=0.01, learning_rate=0.05, steps=100), data)
+    history = train(program, Hyperparameters(decay=0.01, learning_rate=0.05, steps=100), data)
     for split in SPLITS:
         n = 13 if split == "train" else None
         y, guess = data[f"y_{split}"][:n], forward(history.params, data[f"x_{split}"][:n])[:, 0]
         assert history.loss(split) == pytest.approx(np.mean((y - guess) ** 2) / 2, rel=1e-4)
         assert history.score(split) == pytest.approx(r2_score(y, guess), rel=1e-3)
+    np.testing.assert_allclose(history.grid, forward(history.params, data["grid"]), rtol=1e-4)
 
 
 @pytest.mark.parametrize(("decay_on", "spare"), [*((on, "none") for on in DECAY_ON), ("weights", "first layer"), ("everything", "biases")])
@@ -308,6 +319,8 @@ def test_rows_held_out_are_scored_in_place_of_the_test_set_and_never_trained_on(
         assert_equal(held.losses[split], alone.losses[split])
     other = {"x_test": data["x_test"] + 5, "y_test": (data["y_test"] + 1) % 4}  # not looked at
     assert_equal(train(BARE, hyper, data | other | {"n_train": 40, "n_held": 12}).losses, held.losses)
+    single = train(BARE, hyper, data | {"n_train": 40, "n_held": 1})
+    assert single.loss("test") == pytest.approx(-np.log(p[0, data["y_train"][40]]), rel=1e-4)
 
 
 def test_no_more_rows_are_held_out_than_there_are():
@@ -380,18 +393,20 @@ def test_of_equal_losses_early_stopping_keeps_the_first_and_its_patience_runs_ou
 
 def test_patience_ends_at_the_very_checkpoint_that_it_reaches():
     # At rate 0 nothing gets better than the start, so patience is counted from there.
-    for patience in training.checkpoints(400, EVERYTHING.checkpoints)[[3, 8]]:
+    at = training.checkpoints(400, EVERYTHING.checkpoints)
+    for patience, end in ((at[3], at[3]), (at[8], at[8]), (at[8] + 1, at[9])):
         history = train(EVERYTHING, Hyperparameters(learning_rate=0.0, steps=400, patience=int(patience)), random_data(EVERYTHING))
-        assert history.steps[-1] == patience
+        assert history.steps[-1] == end
 
 
 def test_where_no_validation_loss_is_a_number_the_start_is_kept_and_patience_counts_from_it():
     at = training.checkpoints(400, EVERYTHING.checkpoints)
     data = random_data(EVERYTHING)
     blind = data | {"x_validation": np.full_like(data["x_validation"], np.nan)}
-    history = train(EVERYTHING, Hyperparameters(learning_rate=0.01, steps=400, patience=int(at[8])), blind)
-    assert (history.kept, history.steps[-1]) == (0, at[8])
-    assert_equal(history.params, history.start)
+    for patience, end in ((at[8], at[8]), (at[8] + 1, at[9])):
+        history = train(EVERYTHING, Hyperparameters(learning_rate=0.01, steps=400, patience=int(patience)), blind)
+        assert (history.kept, history.steps[-1]) == (0, end)
+        assert_equal(history.params, history.start)
 
 
 def test_a_program_with_early_stopping_keeps_the_last_weights_where_a_run_does_not_want_it(overfit):

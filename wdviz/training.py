@@ -321,9 +321,9 @@ def _evaluator(
     y = jnp.concatenate([data[f"y_{s}"] for s in SPLITS])
     part = jnp.repeat(jnp.arange(3), jnp.array([program.n_train, program.n_validation, program.n_test]), total_repeat_length=len(y))
     row, n, held = jnp.arange(len(y)), data["n_train"], data["n_held"]
-    held_out = (part == 0) & (n <= row) & (row < n + held)
+    held_out = (n <= row) & (row < n + held)  # training rows come first
     last = jnp.where(held > 0, held_out, part == 2)
-    member = jnp.stack([(part == 0) & (row < n), part == 1, last]).astype(program.precision)  # (3, examples)
+    member = jnp.stack([row < n, part == 1, last]).astype(program.precision)  # (3, examples)
     count = jnp.sum(member, 1)
     share = member / count[:, None]
 
