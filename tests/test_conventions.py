@@ -19,10 +19,15 @@ from wdviz.settings import Settings
 
 KINDS, OPTIMISERS, SCHEDULES = ("decoupled", "coupled", "independent"), ("adam", "momentum", "sgd"), ("constant", "cosine", "warm-up")
 CASES = [
-    pytest.param(Settings(decay_kind=kind, optimiser=name, schedule=schedule, decay=0.5, steps=30), id=f"{kind} {name} {schedule}")
+    pytest.param(Settings(decay_kind=kind, optimiser=name, schedule=schedule, decay=0.5, steps=36), id=f"{kind} {name} {schedule}")
     for kind in KINDS
     for name in OPTIMISERS
     for schedule in SCHEDULES
+]
+CASES += [  # warm-ups of one step and of two
+    pytest.param(Settings(schedule="warm-up", optimiser=name, decay=0.5, steps=steps), id=f"{name} warm-up {steps}")
+    for name in OPTIMISERS
+    for steps in (10, 19, 25)
 ]
 STEPS = 5  # across the end of the warm-up, which takes three
 START = {"weight": np.array([[0.7, -1.2], [0.1, 2.0]]), "bias": np.array([0.3, -0.4])}

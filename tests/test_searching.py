@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from dataclasses import replace
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -86,6 +87,25 @@ def test_no_search_pays_more_than_its_budget_and_halving_what_its_looks_cost(t: 
     assert halving(t, budget).steps > 0.6 * budget * 900  # and it uses most of it
 
 
+@pytest.mark.parametrize("size", [4, 14, 31])
+def test_halving_starts_as_many_as_it_can_pay_for_and_keeps_more_than_a_third_where_all_can_start(size):
+    t = table(np.random.default_rng(size).uniform(0.1, 2, (size, 60)))
+    ends = [int(STEPS[abs(STEPS - part).argmin()]) for part in (100, 300, 900)]
+
+    def cost(start: int, share: Fraction) -> int:
+        second = max(1, int(start * share))
+        third = max(1, int(second * share))
+        return start * ends[0] + second * (ends[1] - ends[0]) + third * (900 - ends[1])
+
+    shares = [Fraction(20 + i, 60) for i in range(41)]  # from a third to all
+    for budget in range(1, size + 1):
+        starts = [cost(n, shares[0]) for n in range(1, size + 1)]
+        wholes = [cost(size, share) for share in shares]
+        assert halving(t, budget).steps == max(
+            paid for paid in (starts + wholes if wholes[0] <= 900 * budget else starts) if paid <= 900 * budget
+        )
+
+
 def test_halving_pays_for_each_look_only_what_it_adds():
     looks = searching._looks(never_crossing(list(range(14))))
     ends = [int(STEPS[look]) for look in looks]
@@ -138,6 +158,8 @@ def test_the_table_is_every_value_of_the_slider_within_the_bounds():
     assert decays == (0.1, 0.2, 0.3, 0.5, 0.7, 1.0, 2.0, 3.0, 5.0, 7.0, 10.0)
     assert searching.budgets_of(decays) == (3, 6, 11)
     assert searching.budgets_of(DECAYS[1:]) == (3, 6, 12, 24, 31)
+    assert searching.budgets_of(DECAYS[1:13]) == (3, 6, 12)
+    assert searching.decays_of(Search(lowest=DECAYS[1], highest=DECAYS[2])) == DECAYS[1:3]
     groups = searching.groups(Settings(seed=3, seeds=2, decay=5.0), NARROW)
     assert [[r.settings.decay for r in group] for group in groups] == [list(decays)] * 2
     assert [{r.seed for r in group} for group in groups] == [{3}, {4}]
@@ -193,6 +215,12 @@ def test_diverged_decays_are_not_picked_while_there_are_others():
     assert np.isnan(nothing.above["grid"]).all()
 
 
+def test_a_test_loss_that_is_no_number_counts_as_the_worst_and_one_that_was_not_asked_for_is_none():
+    pair = [made(0.1, math.nan), made(0.1, 0.4)]
+    assert searching._table(pair, False, True).test.tolist() == [math.inf, 0.4]
+    assert np.isnan(searching._table(pair, False, False).test).all()
+
+
 def test_with_early_stopping_a_look_is_at_the_weights_kept_by_then():
     def stopped(losses: list[float]) -> History:
         one = made()
@@ -208,4 +236,6 @@ def test_real_runs_with_a_small_budget_come_near_the_best():
     found = searching.run(Settings(seeds=2, steps=300), NARROW)
     assert np.median(found.above["halving"][1]) < 0.05
     assert set(found.test) == {"grid", "random", "halving"}
+    assert found.used["grid"] == found.used["random"] == (3, 6, 11)
+    assert all(0.6 * most < used <= most and used % 1 for used, most in zip(found.used["halving"][:2], (3, 6), strict=True))
     assert (found.above["random"] >= 0).all()

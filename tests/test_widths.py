@@ -10,10 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.test_experiments import made
+from wdviz import datasets
 from wdviz.experiments import widths
 from wdviz.experiments.widths import within
 from wdviz.plans import Search
 from wdviz.settings import DATASETS, Settings
+from wdviz.settings import DECAYS as SLIDER
 
 DECAYS = (0.1, 1.0, 10.0, 100.0)
 
@@ -37,6 +39,14 @@ def test_a_range_that_runs_into_the_end_of_the_grid_is_open():
     assert (left.open_low, left.open_high, left.low) == (True, False, 0.1)
     assert (right.open_low, right.open_high, right.high) == (False, True, 10.0)
     assert ranged(1.0, 1.0, 1.0).decades == 2
+    first = ranged(1.02, 1.0, 9.0)  # the lowest loss is the second
+    assert (first.best, first.low, first.open_low, first.open_high) == (1.0, 0.1, True, False)
+
+
+def test_unless_told_otherwise_five_per_cent_count_as_little_and_candidates_may_lie_apart_as_they_like():
+    found = within((1.0, 100.0), np.array([1.0, 1.5]))
+    assert found is not None
+    assert found.high == pytest.approx(100 ** (0.05 / 0.5))
 
 
 def test_a_second_valley_beyond_a_hill_does_not_count():
@@ -71,22 +81,25 @@ def test_the_loss_read_off_the_lines_is_within_the_bound_inside_and_not_just_out
 @pytest.mark.parametrize("name", DATASETS)
 def test_axes_are_what_the_data_set_has(name):
     axes = widths.axes(Settings(dataset=name, n_train=4))
-    assert all(n >= 20 for n in axes["n_train"])
+    assert all(20 <= n <= datasets.max_train(name) for n in axes["n_train"])
     assert len(axes["n_train"]) >= 2
     assert ("flip" in axes) == (name not in ("sine", "diabetes"))
     assert ("noise" in axes) == (name == "sine")
 
 
 def test_groups_train_three_seeds_of_nine_decays_for_each_value_and_nothing_else_changes():
-    chosen = Settings(decay=5.0, seed=4, n_train=33, edits="")
+    chosen = Settings(decay=5.0, seed=5, n_train=33, edits="")
     groups = widths.groups(chosen, Search())
     assert len(groups) == 10
     for group, n in zip(groups[:5], widths.SIZES, strict=True):
         assert len(set(group)) == 27
         assert {(r.settings.n_train, r.settings.flip) for r in group} == {(n, 0.15)}
-        assert {r.seed for r in group} == {4, 5, 6}
+        assert {r.seed for r in group} == {5, 6, 7}
     assert [{(r.settings.n_train, r.settings.flip) for r in group} for group in groups[5:]] == [{(33, f)} for f in widths.NOISES]
-    assert groups == widths.groups(Settings(decay=50.0, seed=4, n_train=33), Search())
+    assert groups == widths.groups(Settings(decay=50.0, seed=5, n_train=33), Search())
+    noisy = widths.groups(Settings(dataset="sine"), Search())[-len(widths.NOISES) :]
+    assert [{r.settings.noise for r in group} for group in noisy] == [{noise} for noise in widths.NOISES]
+    assert widths.decays_of(Search(lowest=SLIDER[1], highest=SLIDER[2])) == SLIDER[1:3]
 
 
 def test_widths_fill_in_value_by_value_from_the_medians_over_seeds():

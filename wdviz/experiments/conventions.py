@@ -77,10 +77,10 @@ def _torch_schedule(s: Settings) -> list[str]:
     way, rise = "torch.optim.lr_scheduler", _rise(s)
     if s.schedule == "constant":
         return []
-    if s.schedule == "cosine" or rise == 1:
-        return [f"schedule = {way}.CosineAnnealingLR(optimiser, {s.steps if s.schedule == 'cosine' else s.steps - 1})"]
+    if s.schedule == "cosine":
+        return [f"schedule = {way}.CosineAnnealingLR(optimiser, {s.steps})"]
     return [
-        f"rise = {way}.LinearLR(optimiser, 1 / {rise}, 1, {rise - 1})",
+        f"rise = {way}.LambdaLR(optimiser, lambda t: (t + 1) / {rise})",  # LinearLR has no rise of one step
         f"fall = {way}.CosineAnnealingLR(optimiser, {s.steps - rise})",
         f"schedule = {way}.SequentialLR(optimiser, [rise, fall], [{rise}])",
     ]

@@ -91,8 +91,8 @@ def halving(table: Table, budget: int) -> Pick:
     """
     size, most = len(table.looks), budget * int(table.steps[-1])
     shares = [share for share in SHARES if _cost(table, _rungs(size, share)) <= most]
-    # A budget of one full training always buys a start of one.
-    start = size if shares else max(n for n in range(1, size + 1) if n == 1 or _cost(table, _rungs(n, SHARES[0])) <= most)
+    # One that starts alone costs one full training, which any budget buys.
+    start = size if shares else max(n for n in range(1, size + 1) if _cost(table, _rungs(n, SHARES[0])) <= most)
     rungs = _rungs(start, max(shares, default=SHARES[0]))
     alive = _even(size, start)
     for look, keep in zip(_looks(table), (*rungs[1:], 1), strict=True):
