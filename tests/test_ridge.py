@@ -113,6 +113,12 @@ def test_without_penalty_it_is_least_squares_even_of_inputs_that_repeat():
     assert weights[11] == pytest.approx(0, abs=1e-12)
 
 
+def test_the_unit_of_the_inputs_is_of_no_account():
+    x, y = drawn(20, 3, seed=0)
+    for unit in (1e-20, 1e20):
+        np.testing.assert_allclose(Ridge.of(x * unit, y).fit(0.0)[0] * unit, Ridge.of(x, y).fit(0.0)[0], rtol=1e-9)
+
+
 def test_inputs_that_do_not_vary_leave_the_mean():
     ridge = Ridge.of(np.ones((4, 2)), [1.0, 2.0, 3.0, 6.0])
     weights, bias = ridge.fit(1.0)
@@ -127,5 +133,11 @@ def test_what_is_no_data_set_is_refused_with_its_shape():
         Ridge.of([[1.0]], [1.0])
     with pytest.raises(ValueError, match="finite"):
         Ridge.of([[1.0], [np.nan]], [1.0, 2.0])
-    with pytest.raises(ValueError, match="alpha is -1"):
-        Ridge.of([[1.0], [2.0]], [1.0, 2.0]).fit(-1)
+    for targets in ([1.0], [1.0, 2.0, 3.0]):
+        with pytest.raises(ValueError, match=rf"x is \(2, 1\) and y \({len(targets)},\)"):
+            Ridge.of([[1.0], [2.0]], targets)
+    with pytest.raises(ValueError, match=r"x is \(2, 1, 1\)"):
+        Ridge.of([[[1.0]], [[2.0]]], [1.0, 2.0])
+    for alpha in (-1, np.inf, np.nan):
+        with pytest.raises(ValueError, match=f"alpha is {alpha}"):
+            Ridge.of([[1.0], [2.0]], [1.0, 2.0]).fit(alpha)

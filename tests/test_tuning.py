@@ -414,6 +414,15 @@ def test_cross_validation_in_five_folds_is_that_of_scikit_learn():
         np.testing.assert_allclose(c.losses[:, at], -0.5 * scores, rtol=2e-4)
 
 
+@pytest.mark.parametrize(("kind", "counts"), [("coupled", 1.0), ("decoupled", 0.1)])  # momentum of 0.9: (1 - 0.9) times
+def test_degrees_of_freedom_are_those_of_the_fit_to_all_points(kind, counts):
+    decays = (0.0, 0.1, 2.0)
+    exact = ridge.leave_one_out(replace(LINE, dataset="diabetes", noise=0.0, decay_kind=kind), decays)
+    assert exact is not None
+    rates = np.linalg.eigvalsh(np.cov(datasets.split_for(replace(LINE, dataset="diabetes", noise=0.0), 0).x_train[:20].T, bias=True))
+    np.testing.assert_allclose(exact.freedom, [1 + (rates / (rates + counts * decay)).sum() for decay in decays], rtol=1e-4)
+
+
 @pytest.mark.parametrize(
     ("changes", "why"),
     [
@@ -424,6 +433,7 @@ def test_cross_validation_in_five_folds_is_that_of_scikit_learn():
         ({"decay_on": "everything"}, "not the weights alone decay"),
         ({"spare": "output layer"}, "not the weights alone decay"),
         ({"regularisers": ("l1",)}, "l1 is on"),
+        ({"regularisers": ("input noise", "l1")}, "input noise is on"),
     ],
 )
 def test_where_there_is_no_closed_form_it_says_why(changes, why):
