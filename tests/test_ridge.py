@@ -133,9 +133,9 @@ def test_what_is_no_data_set_is_refused_with_its_shape():
         Ridge.of([[1.0]], [1.0])
     with pytest.raises(ValueError, match="finite"):
         Ridge.of([[1.0], [np.nan]], [1.0, 2.0])
-    for targets in ([1.0], [1.0, 2.0, 3.0]):
-        with pytest.raises(ValueError, match=rf"x is \(2, 1\) and y \({len(targets)},\)"):
-            Ridge.of([[1.0], [2.0]], targets)
+    for targets in ([1.0, 2.0], [1.0, 2.0, 3.0, 4.0]):
+        with pytest.raises(ValueError, match=rf"x is \(3, 1\) and y \({len(targets)},\)"):
+            Ridge.of([[1.0], [2.0], [3.0]], targets)
     with pytest.raises(ValueError, match=r"x is \(2, 1, 1\)"):
         Ridge.of([[[1.0]], [[2.0]]], [1.0, 2.0])
     for alpha in (-1, np.inf, np.nan):
