@@ -87,7 +87,7 @@ def test_no_search_pays_more_than_its_budget_and_halving_what_its_looks_cost(t: 
     assert halving(t, budget).steps > 0.6 * budget * 900  # and it uses most of it
 
 
-@pytest.mark.parametrize("size", [4, 14, 31])
+@pytest.mark.parametrize("size", [4, 13, 14, 31])
 def test_halving_starts_as_many_as_it_can_pay_for_and_keeps_more_than_a_third_where_all_can_start(size):
     t = table(np.random.default_rng(size).uniform(0.1, 2, (size, 60)))
     ends = [int(STEPS[abs(STEPS - part).argmin()]) for part in (100, 300, 900)]

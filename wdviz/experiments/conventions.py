@@ -89,7 +89,7 @@ def _torch_schedule(s: Settings) -> list[str]:
 def _paper(s: Settings) -> str:
     """One step, numbered from t = 0, for a weight that decays; the paper's lambda is not multiplied by its alpha."""
     rise = _rise(s)
-    fall = f"0.5 * (1 + math.cos(math.pi * (t - {rise}) / {max(1, s.steps - rise)}))"
+    fall = f"0.5 * (1 + math.cos(math.pi * (t - {rise}) / {s.steps - rise}))"
     eta = {
         "constant": "1",
         "cosine": f"0.5 * (1 + math.cos(math.pi * t / {s.steps}))",
