@@ -39,6 +39,7 @@ def test_the_first_group_is_both_arms_and_small():
     digits = sensitivity.groups(Settings(dataset="digits"), replace(PLAN, image=7, jitter=0.1))[0]
     assert [(j.image, j.jitter) for j in digits if isinstance(j, Flipping)] == [(7, 0.1)] * 2
     assert len(digits) == 4
+    assert [j.run for j in digits if isinstance(j, Flipping)] == list(overfitting.pair(Settings(dataset="digits"), 0))
 
 
 def test_training_runs_are_those_of_the_overfitting_page():
@@ -46,8 +47,9 @@ def test_training_runs_are_those_of_the_overfitting_page():
     planned = {job.run for job in jobs}
     assert planned >= {run for pair in overfitting.pairs(CHOSEN) for run in pair}
     # The arm without decay, the ladder's first rung and the network that is rescaled without batch norm are one run.
-    without = overfitting.pair(CHOSEN, 1)[0]
-    assert [type(job) for job in dict.fromkeys(jobs) if job.run == without] == [Probing, Rescaling]
+    for repetition in (0, 1):
+        without = overfitting.pair(CHOSEN, repetition)[0]
+        assert [type(job) for job in dict.fromkeys(jobs) if job.run == without] == [Probing, Rescaling]
 
 
 def test_a_move_of_decay_leaves_all_but_one_arm_as_it_is():
@@ -63,17 +65,22 @@ def test_the_ladder_can_be_set_as_decay_and_rises_from_zero(kind):
     assert ladder[0] == 0
     assert list(ladder) == sorted(set(ladder))
     assert set(ladder) <= set(DECAYS)
-    jobs = sensitivity.rungs(replace(CHOSEN, decay_kind=kind, switch_at=100), 1)
-    assert [(j.run.settings.decay, j.run.settings.switch_at, j.run.seed) for j in jobs] == [(d, 0, 1) for d in ladder]
+    switched = replace(CHOSEN, decay_kind=kind, switch_at=100, decay_after=3.0, seed=1)
+    runs = [job.run for job in sensitivity.rungs(switched, 1)]
+    assert [(r.settings.decay, r.settings.switch_at, r.settings.decay_after, r.seed) for r in runs] == [(d, 0, 0.0, 2) for d in ladder]
 
 
 def test_rescaling_is_with_and_without_batch_norm_and_never_with_decay():
-    chosen = replace(CHOSEN, regularisers=("batch norm", "dropout"), seeds=9)
-    normalised, plain = sensitivity.rescalings(chosen, 0)
+    chosen = replace(CHOSEN, regularisers=("batch norm", "dropout"), seeds=9, seed=1, switch_at=100, decay_after=3.0)
+    normalised, plain = sensitivity.rescalings(chosen, 1)
     assert normalised.run.settings.regularisers == ("batch norm", "dropout")
     assert plain.run.settings.regularisers == ("dropout",)
     assert normalised.run.settings.decay == plain.run.settings.decay == 0
-    assert sensitivity.rescalings(chosen, RESCALED) == sensitivity.rescalings(replace(chosen, model="linear"), 0) == ()
+    for run in (normalised.run, plain.run):
+        assert (run.settings.switch_at, run.settings.decay_after, run.seed) == (0, 0.0, 2)
+    assert sensitivity.rescalings(chosen, RESCALED) == sensitivity.rescalings(chosen, RESCALED + 1) == ()
+    assert sensitivity.rescalings(chosen, RESCALED - 1)
+    assert sensitivity.rescalings(replace(chosen, model="linear"), 0) == ()
 
 
 def test_nothing_before_the_first_group_then_more_and_more():
@@ -100,6 +107,22 @@ def test_under_noise_classes_have_an_accuracy_and_values_a_loss():
         found = sensitivity.summarise(chosen, PLAN, results(chosen))
         assert found is not None
         assert found.noisy(found.with_decay).median == pytest.approx(expected)
+
+
+def test_images_come_with_what_flips_their_answer():
+    chosen = replace(CHOSEN, dataset="digits")
+    made = results(chosen)
+    found = sensitivity.summarise(chosen, PLAN, made)
+    assert found is not None
+    assert found.flipped == tuple(made[job] for job in sensitivity.flippings(chosen, PLAN))
+    assert len(found.flipped or ()) == 2
+
+
+def test_the_ratio_is_how_many_times_less_it_reacts():
+    one, other = sensitivity.pair(CHOSEN, 0)
+    found = sensitivity.summarise(CHOSEN, PLAN, {one: measured(4.0), other: measured(1.6)})
+    assert found is not None
+    assert found.ratio().median == pytest.approx(2.5)
 
 
 def test_a_network_that_no_longer_reacts_reacts_infinitely_less():
@@ -143,3 +166,4 @@ def test_the_default_is_striking():
     first = found.without.probed[0]
     assert first.map.shape == (6400,)
     assert first.answers.shape == (6400, 2)
+    assert found.without.probed[1].map.size == 0  # drawn of the first repetition alone
