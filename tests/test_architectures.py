@@ -151,6 +151,13 @@ def test_a_family_that_cannot_take_the_data_or_has_no_such_part_is_left_out_with
         architectures.groups(Settings(), Families(stand_in="none", decaying="queries and keys"))
 
 
+def test_the_family_that_is_looked_into_is_that_of_the_plan_or_the_first_that_is_there():
+    base = matching.compared(SMALL, PLAN)
+    assert {matching.opened(base, replace(PLAN, inside=family)) for family in FAMILIES} == set(FAMILIES)
+    plane = matching.compared(Settings(), Families(stand_in="none", inside="recurrent"))
+    assert matching.opened(plane, Families(stand_in="none", inside="recurrent")) == "feedforward"
+
+
 def test_attention_has_no_batch_norm():
     base = replace(SMALL, regularisers=("batch norm", "dropout"))
     assert matching.of_family(base, "attention").regularisers == ("dropout",)
@@ -192,6 +199,13 @@ def test_each_part_is_tried_alone_and_spared_and_no_two_are_the_same(family):
     assert len({(chosen.decay_on, chosen.spare, chosen.decay) for chosen in rules.values()}) == len(rules)
     assert "embedding and positions" in names or family != "attention"
     assert "first layer" not in names or family != "attention"  # its embedding under another name
+
+
+def test_each_repetition_of_the_parts_has_a_seed_of_its_own():
+    for repetition in range(3):
+        tried = parts.part_runs(replace(SMALL, seed=5), "feedforward", repetition)
+        assert {run.seed for run in tried} == {5 + repetition}
+        assert [run.settings.decay == 0 for run in tried].count(True) == 1
 
 
 def test_parts_are_compared_with_decay_on_everything_seed_by_seed():

@@ -11,7 +11,7 @@ import pytest
 
 from tests.helpers import count_compilations
 from tests.test_experiments import made
-from wdviz import runs
+from wdviz import factorial, runs
 from wdviz.experiments import combinations, combining
 from wdviz.plans import RIVALS, Combine
 from wdviz.results import History
@@ -102,6 +102,19 @@ def test_regularisers_that_are_not_combined_stay_on_and_so_does_decay():
     assert levels[1, 1].settings.regularisers == ("augmentation", "dropout", "l1")
     assert {run.settings.decay for run in levels.values()} == {2.0}
     assert {run.settings.l1 for run in levels.values()} == {Settings().l1}
+
+
+def test_in_the_map_too_they_stay_on_and_each_repetition_has_a_seed_of_its_own():
+    plan = replace(SMALL, strength_seeds=3)
+    for chosen, often in (
+        (Settings(seed=5, regularisers=("l1",)), combining.CHECKPOINTS),
+        (Settings(seed=5, regularisers=("early stopping",)), combining.CHECKPOINTS_STOPPING),
+    ):
+        seeds = combining.cells(combining.design(chosen, plan))
+        assert [{run.seed for row in seed for run in row} for seed in seeds] == [{5}, {6}, {7}]
+        every_run = [run for seed in seeds for row in seed for run in row]
+        assert all(set(chosen.regularisers) <= set(run.settings.regularisers) for run in every_run)
+        assert {run.checkpoints for run in every_run} == {often}
 
 
 def test_a_switch_of_decay_is_left_out():
@@ -201,6 +214,51 @@ def test_before_and_between_runs_it_knows_what_is_finished():
     found = combinations.summarise(CHOSEN, SMALL, first)
     assert [p.verdict for p in found.pairs["loss"]] == ["one seed"]
     assert found.chosen == (1, 1)
+
+
+def test_the_combination_is_chosen_when_all_are_trained():
+    plan = replace(SMALL, factors=("augmentation", "decay", "dropout"))
+    given, (most, rest, *_) = results(CHOSEN, plan), combinations.groups(CHOSEN, plan)
+    assert (len(most), len(rest)) == (7, 1)
+    assert combinations.summarise(CHOSEN, plan, {run: given[run] for run in most}).chosen is None
+    assert combinations.summarise(CHOSEN, plan, {run: given[run] for run in most + rest}).chosen == (1, 1, 1)
+    without = combinations.summarise(CHOSEN, plan, {run: h for run, h in given.items() if run != most[0]})
+    assert without.losses.trained.sum() == 15  # the first run is missing, and it alone
+
+
+def test_where_all_diverged_nothing_is_chosen_and_where_all_but_one_did_that_one():
+    given = results(CHOSEN, SMALL)
+    lost = {run: made(math.nan, math.nan) for run in given}
+    assert combinations.summarise(CHOSEN, SMALL, lost).chosen is None
+    tables = combining.table(combining.design(CHOSEN, SMALL))
+    kept = {seed[1, 0]: given[seed[1, 0]] for seed in tables}
+    assert combinations.summarise(CHOSEN, SMALL, lost | kept).chosen == (1, 0)
+
+
+def test_a_column_of_the_map_has_a_best_decay_when_it_is_trained_unless_all_diverged():
+    given, cells = results(CHOSEN, SMALL), combining.cells(combining.design(CHOSEN, SMALL))[0]
+    first = {row[0]: given[row[0]] for row in cells}
+    assert combinations.summarise(CHOSEN, SMALL, first).map.best == (2, None, None)
+    partly = {cells[0][1]: given[cells[0][1]]}
+    assert combinations.summarise(CHOSEN, SMALL, first | partly).map.best == (2, None, None)
+    lost = {row[1]: made(math.nan, math.nan) for row in cells}
+    assert combinations.summarise(CHOSEN, SMALL, given | lost).map.best == (2, None, 2)
+
+
+def test_two_are_looked_at_with_the_others_off_or_averaged_as_the_plan_says():
+    plan = replace(SMALL, factors=("augmentation", "decay", "dropout"))
+    tables = combining.table(combining.design(CHOSEN, plan))
+    given = results(CHOSEN, plan) | {seed[1, 1, 1]: made(test=0.2) for seed in tables}  # so that a pair depends on the third
+    for others, averaged in (("off", False), ("averaged", True)):
+        found = combinations.summarise(CHOSEN, replace(plan, others=others), given)
+        values = [pair.interaction.value for pair in found.pairs["loss"]]
+        assert values == [pair.interaction.value for pair in factorial.pairs(found.losses, averaged=averaged)]
+        assert values != [pair.interaction.value for pair in factorial.pairs(found.losses, averaged=not averaged)]
+
+
+def test_no_group_comes_twice():
+    groups = combinations.groups(Settings(), Combine())
+    assert len({tuple(group) for group in groups}) == len(groups) == 2 + 4 + 2  # the first seed in two, four others, two of the map
 
 
 def test_divergence_is_data():

@@ -55,6 +55,7 @@ def planted(settings: Settings, plan: Search, loss: Callable[[int, int, float], 
 
 
 def test_candidates_are_no_decay_and_an_even_grid_on_the_slider():
+    assert tuning.candidates(Search(lowest=DECAYS[1], highest=DECAYS[4], candidates=4)) == (0.0, *DECAYS[1:5])
     assert tuning.candidates(Search(candidates=4, lowest=0.01, highest=10.0)) == (0.0, 0.01, 0.1, 1.0, 10.0)
     assert tuning.candidates(Search(candidates=25, lowest=1.0, highest=2.0)) == (0.0, 1.0, 2.0)
 
@@ -88,6 +89,7 @@ def test_a_grid_without_a_choice_is_refused_in_words(changes: dict[str, Any], me
 def test_more_trainings_than_one_visitor_may_ask_for_are_refused_with_the_sum():
     with pytest.raises(ValueError, match=r"13 decays x 20 folds x 10 repeats x 5 seeds are 13,000 trainings; 4,000 at most"):
         tuning.groups(Settings(), Search(folds=20, repeats=10))
+    assert sum(map(len, tuning.groups(Settings(seeds=2), Search(candidates=9, folds=20, repeats=10)))) == tuning.MOST_RUNS
 
 
 def test_groups_hold_one_fold_each_and_the_first_repetition_comes_first():
@@ -179,17 +181,30 @@ def test_cost_of_a_guess_is_read_off_the_line_between_candidates():
     assert c.cost(math.sqrt(10)) == pytest.approx(0.25)
     assert c.cost(0.5) == pytest.approx(0.75)
     assert math.isnan(c.cost(200.0))
+    small = curve([[2, 1.5, 0.5, 2.5]])
+    assert [small.cost(d) for d in (0.0, 1.0, 10.0, 100.0)] == pytest.approx([3, 2, 0, 4])
     assert math.isnan(curve([[1, 0, 2]]).cost(1.0))  # nothing is a share of no loss at all
 
 
 def test_places_between_candidates():
     decays = (0.0, 1.0, 10.0, 100.0)
-    assert [tuning.place(decays, d) for d in (0.0, 0.01, 1.0, math.sqrt(10), 10.0, 100.0, 101.0)] == pytest.approx(
-        [0, 0.5, 1, 1.5, 2, 3, 4]
+    assert [tuning.place(decays, d) for d in (0.0, 0.01, 1.0, math.sqrt(10), 10.0, math.sqrt(1000), 100.0, 101.0)] == pytest.approx(
+        [0, 0.5, 1, 1.5, 2, 2.5, 3, 4]
     )
 
 
 # Summaries
+
+
+def test_a_curve_is_whole_with_all_folds_of_all_repeats():
+    plan, chosen = replace(FEW, repeats=2), Settings(seeds=1)
+    given, groups = planted(chosen, plan, lambda i, fold, d: 1 + d), tuning.groups(chosen, plan)
+    for folds in range(1, 7):
+        found = tuning.summarise(chosen, plan, {run: given[run] for group in groups[:folds] for run in group})
+        assert found is not None
+        (c,) = found.curves
+        assert (len(c.losses), c.whole) == (folds, folds == 6)
+        assert (set(c.train_scores.ravel()), set(c.scores.ravel())) == ({1.0}, {0.9})
 
 
 def test_the_first_repetition_fills_in_fold_by_fold_and_others_count_when_whole():
