@@ -140,6 +140,14 @@ def test_the_map_varies_one_strength_from_none(rival: str):
                 SPECS[asked.amount].check(asked.amount, getattr(run.settings, asked.amount))
 
 
+def test_values_take_every_rival_but_label_smoothing_and_the_map_has_as_many_decays_as_strengths():
+    values = Settings(dataset="sine", n_train=20)
+    for rival in ("input noise", "mixup"):
+        assert combining.design(values, Combine(rival=rival)).notes == combining.design(values, Combine()).notes
+    for side in (3, 4, 7, 8):
+        assert len(combining.design(Settings(), Combine(strengths=side)).decays) == side
+
+
 def test_augmentation_of_points_is_noise_and_never_none():
     on = combining.table(combining.design(Settings(), Combine()))[0][0, 1, 0, 0]
     assert on.settings.regularisers == ("augmentation",)
